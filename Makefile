@@ -1,0 +1,111 @@
+# The menu. `make` alone shows it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Outside the checkout, so that every clone shares what is built.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/kontor/target
+export KONTOR_TOOLS ?= $(HOME)/.cache/kontor/tools
+export PATH := $(KONTOR_TOOLS)/bin:$(PATH):$(HOME)/.cargo/bin
+
+SERVICES := catalogue customer order warehouse payment notification
+
+# How many seeds the simulation tries in `make test`, and how long `make soak` goes on.
+SEEDS ?= 3000
+MINUTES ?= 10
+
+# The lock file is what is tested: in CI a build may not change it.
+LOCKED := $(if $(CI),--locked)
+# The profile of .config/nextest.toml.
+NEXTEST_PROFILE ?= $(if $(CI),ci,default)
+
+step = @printf '\n== %s\n' '$(1)'
+
+.PHONY: help
+help: ## Show this menu
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-zA-Z_-]*:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nOne service by itself, on PostgreSQL and NATS: make run-SERVICE, with SERVICE one of\n  %s\n' '$(SERVICES)'
+
+##@ Run
+
+.PHONY: run
+run: ## Build and start the whole shop with the demo products (needs only Rust and a C compiler)
+	cargo run --release $(LOCKED) -p kontor -- run --demo
+
+.PHONY: $(SERVICES:%=run-%)
+$(SERVICES:%=run-%): run-%:
+	cargo run --release $(LOCKED) -p kontor -- run $*
+
+.PHONY: clean-data
+clean-data: ## Throw the local shop in ./data away
+	rm -rf data
+
+##@ Test
+
+.PHONY: test
+test: install-tools ## Everything: checks, tests on both engines, simulation, the API under schemathesis
+	@scripts/with-postgres $(MAKE) --no-print-directory test-all
+
+# Needs DATABASE_URL: `make test` sees to it.
+.PHONY: test-all
+test-all: check test-unit test-doc test-simulation test-api
+
+.PHONY: check
+check: install-tools ## What can be checked without running: format, lints, licences, docs, house rules
+	$(call step,format)
+	cargo fmt --all --check
+	$(call step,lints)
+	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	$(call step,house rules)
+	cargo xtask check
+	$(call step,generated files)
+	cargo xtask generate --check
+	$(call step,licences and sources of dependencies)
+	scripts/check-dependencies
+	$(call step,documentation)
+	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
+
+.PHONY: test-unit
+test-unit: ## The tests of all crates, on SQLite and PostgreSQL
+	$(call step,tests)
+	scripts/with-postgres cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE)
+
+.PHONY: test-doc
+test-doc: ## The examples in the documentation
+	$(call step,examples)
+	cargo test $(LOCKED) --workspace --doc --quiet
+
+.PHONY: test-simulation
+test-simulation: ## The crash matrix, the planted bugs and SEEDS (3000) seeds of the whole shop
+	$(call step,simulation)
+	cargo run --release $(LOCKED) -p simulation -- test --seeds $(SEEDS)
+
+.PHONY: test-api
+test-api: ## The running program against its own OpenAPI, by schemathesis
+	$(call step,API)
+	scripts/install-tools schemathesis
+	scripts/test-api
+
+.PHONY: soak
+soak: ## Simulate for MINUTES (10), pairs of crashes among it, and show seeds a second
+	cargo run --release $(LOCKED) -p simulation -- soak --minutes $(MINUTES)
+
+.PHONY: bench
+bench: ## Measure, and write docs/benchmarks.md
+	cargo run --release $(LOCKED) -p bench
+
+##@ Tend
+
+.PHONY: generate
+generate: ## Write the generated documents anew
+	cargo xtask generate
+
+.PHONY: install-tools
+install-tools: ## Install what `make test` needs and this machine lacks
+	@scripts/install-tools
+
+.PHONY: install-infrastructure
+install-infrastructure: ## Install every server and tool that any of these targets uses
+	@scripts/install-tools postgresql nextest deny node maildev schemathesis
