@@ -1,0 +1,3 @@
+//! Products, variants, prices and categories.
+
+pub mod domain;
