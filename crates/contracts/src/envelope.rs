@@ -216,7 +216,13 @@ impl FromStr for TraceParent {
         const WRONG: &str = "a traceparent is written 00-<32 hex>-<16 hex>-<2 hex>";
         let parts: Vec<&str> = text.split('-').collect();
         let ["00", trace, span, flags] = parts.as_slice() else { return Err(WRONG) };
-        if trace.len() != 32 || span.len() != 16 || flags.len() != 2 {
+        // Digits are told by hand: the parsers below would let a sign and capitals pass.
+        let hex = |text: &str| text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if trace.len() != 32
+            || span.len() != 16
+            || flags.len() != 2
+            || !parts.iter().all(|p| hex(p))
+        {
             return Err(WRONG);
         }
         let parsed = Self {
