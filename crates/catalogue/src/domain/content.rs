@@ -112,10 +112,10 @@ const fn yes() -> bool {
     true
 }
 
-/// One thing that is wrong, and where: `variants[0].sku`.
+/// One thing that is wrong, and where: `/variants/0/sku`, a JSON pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Fault {
-    /// Where.
+    /// Where, as a JSON pointer; empty for the whole.
     pub at: String,
     /// What, for whoever wrote it.
     pub why: String,
@@ -161,18 +161,18 @@ impl ProductInput {
         let mut faults = Vec::new();
         if !(is_slug(&self.handle) && self.handle.len() <= 100) {
             faults.push(Fault::new(
-                "handle",
+                "/handle",
                 "must be lower-case words joined by hyphens, at most 100 characters",
             ));
         } else if is_uuid(&self.handle) {
-            faults.push(Fault::new("handle", "must not look like an id"));
+            faults.push(Fault::new("/handle", "must not look like an id"));
         }
         if !is_line(&self.name, 250) {
-            faults.push(Fault::new("name", "must be one readable line of at most 250 characters"));
+            faults.push(Fault::new("/name", "must be one readable line of at most 250 characters"));
         }
         if !is_prose(&self.description, 20_000) {
             faults
-                .push(Fault::new("description", "must be plain text of at most 20000 characters"));
+                .push(Fault::new("/description", "must be plain text of at most 20000 characters"));
         }
         let categories = check_categories(&self.categories, &mut faults);
         check_attributes(&self.attributes, &mut faults);
@@ -193,17 +193,17 @@ fn is_uuid(text: &str) -> bool {
 
 fn check_categories(paths: &[String], faults: &mut Vec<Fault>) -> Vec<CategoryPath> {
     if paths.len() > 20 {
-        faults.push(Fault::new("categories", "must be at most 20"));
+        faults.push(Fault::new("/categories", "must be at most 20"));
     }
     let mut seen = BTreeSet::new();
     for (n, text) in paths.iter().enumerate() {
         match text.parse::<CategoryPath>() {
             Ok(path) if !seen.insert(path.clone()) => {
                 faults
-                    .push(Fault::new(format!("categories[{n}]"), format!("{text} is there twice")));
+                    .push(Fault::new(format!("/categories/{n}"), format!("{text} is there twice")));
             }
             Ok(_) => {}
-            Err(why) => faults.push(Fault::new(format!("categories[{n}]"), why)),
+            Err(why) => faults.push(Fault::new(format!("/categories/{n}"), why)),
         }
     }
     seen.into_iter().collect()
@@ -211,12 +211,12 @@ fn check_categories(paths: &[String], faults: &mut Vec<Fault>) -> Vec<CategoryPa
 
 fn check_attributes(attributes: &BTreeMap<String, AttributeValue>, faults: &mut Vec<Fault>) {
     if attributes.len() > 60 {
-        faults.push(Fault::new("attributes", "must be at most 60"));
+        faults.push(Fault::new("/attributes", "must be at most 60"));
     }
     for (key, value) in attributes {
         if !is_key(key, 60) {
             faults.push(Fault::new(
-                "attributes",
+                "/attributes",
                 format!("{key:?} is not a key: a-z, then a-z 0-9 _ -, at most 60"),
             ));
         }
@@ -233,27 +233,27 @@ fn check_attributes(attributes: &BTreeMap<String, AttributeValue>, faults: &mut 
                 "must be 1 to 50 readable choices of at most 200 characters"
             }
         };
-        faults.push(Fault::new(format!("attributes.{key}"), why));
+        faults.push(Fault::new(format!("/attributes/{key}"), why));
     }
 }
 
 fn check_variants(inputs: Vec<VariantInput>, faults: &mut Vec<Fault>) -> Vec<Variant> {
     if !(1..=200).contains(&inputs.len()) {
-        faults.push(Fault::new("variants", "must be 1 to 200"));
+        faults.push(Fault::new("/variants", "must be 1 to 200"));
     }
     let (mut skus, mut combinations) = (BTreeSet::new(), BTreeSet::new());
     let keys: Option<Vec<String>> = inputs.first().map(|v| v.options.keys().cloned().collect());
     let mut variants = Vec::with_capacity(inputs.len());
     for (n, input) in inputs.into_iter().enumerate() {
-        let at = format!("variants[{n}]");
+        let at = format!("/variants/{n}");
         if !skus.insert(input.sku.clone()) {
-            faults.push(Fault::new(format!("{at}.sku"), format!("{} is there twice", input.sku)));
+            faults.push(Fault::new(format!("{at}/sku"), format!("{} is there twice", input.sku)));
         }
         if !keys.as_ref().is_some_and(|keys| input.options.keys().eq(keys)) {
-            faults.push(Fault::new(format!("{at}.options"), "must be the same for all variants"));
+            faults.push(Fault::new(format!("{at}/options"), "must be the same for all variants"));
         } else if !combinations.insert(input.options.clone()) {
             faults.push(Fault::new(
-                format!("{at}.options"),
+                format!("{at}/options"),
                 "must set the variant apart from its siblings",
             ));
         }
@@ -264,31 +264,31 @@ fn check_variants(inputs: Vec<VariantInput>, faults: &mut Vec<Fault>) -> Vec<Var
 
 fn check_variant(at: &str, input: VariantInput, faults: &mut Vec<Fault>) -> Option<Variant> {
     let sku = Sku::try_from(input.sku)
-        .map_err(|why| faults.push(Fault::new(format!("{at}.sku"), why.to_string())))
+        .map_err(|why| faults.push(Fault::new(format!("{at}/sku"), why.to_string())))
         .ok();
     let options_fit = input.options.len() <= 10
         && input.options.iter().all(|(key, value)| is_key(key, 60) && is_line(value, 200));
     if !options_fit {
         faults.push(Fault::new(
-            format!("{at}.options"),
+            format!("{at}/options"),
             "must be at most 10 keys with one readable line each",
         ));
     }
     if !is_key(&input.tax_class, 40) {
         faults.push(Fault::new(
-            format!("{at}.tax_class"),
+            format!("{at}/tax_class"),
             "must be a key such as standard, reduced, books",
         ));
     }
     if !(0..=MOST_WEIGHT_G).contains(&input.weight_g) {
-        faults.push(Fault::new(format!("{at}.weight_g"), format!("must be 0 to {MOST_WEIGHT_G}")));
+        faults.push(Fault::new(format!("{at}/weight_g"), format!("must be 0 to {MOST_WEIGHT_G}")));
     }
     if !(1..=50).contains(&input.prices.len()) {
-        faults.push(Fault::new(format!("{at}.prices"), "must be 1 to 50"));
+        faults.push(Fault::new(format!("{at}/prices"), "must be 1 to 50"));
     }
     let mut prices: Vec<Price> = Vec::with_capacity(input.prices.len());
     for (n, price) in input.prices.into_iter().enumerate() {
-        let at = format!("{at}.prices[{n}]");
+        let at = format!("{at}/prices/{n}");
         let Some(price) = check_price(&at, &price, faults) else { continue };
         if prices.iter().any(|p| p.price.currency == price.price.currency) {
             faults.push(Fault::new(at, format!("{} is there twice", price.price.currency.code())));
@@ -309,19 +309,19 @@ fn check_price(at: &str, input: &PriceInput, faults: &mut Vec<Fault>) -> Option<
     let amount_minor = input.price.amount_minor;
     if !(0..=most_price_minor()).contains(&amount_minor) {
         faults.push(Fault::new(
-            format!("{at}.price.amount_minor"),
+            format!("{at}/price/amount_minor"),
             format!("must be 0 to {}", most_price_minor()),
         ));
     }
     let was_fits =
         input.was_minor.is_none_or(|was| was > amount_minor && was <= most_price_minor());
     if !was_fits {
-        faults.push(Fault::new(format!("{at}.was_minor"), "must be more than the price"));
+        faults.push(Fault::new(format!("{at}/was_minor"), "must be more than the price"));
     }
     let currency = Currency::from_code(&input.price.currency).filter(|c| c.exponent().is_some());
     if currency.is_none() {
         faults.push(Fault::new(
-            format!("{at}.price.currency"),
+            format!("{at}/price/currency"),
             "must be the ISO 4217 code of a currency one can pay in",
         ));
     }
@@ -370,12 +370,12 @@ mod tests {
             p.variants[1].prices[0].price.currency = "EURO".into();
         });
         let expected = [
-            "handle",
-            "name",
-            "categories[1]",
-            "variants[0].sku",
-            "variants[0].weight_g",
-            "variants[1].prices[0].price.currency",
+            "/handle",
+            "/name",
+            "/categories/1",
+            "/variants/0/sku",
+            "/variants/0/weight_g",
+            "/variants/1/prices/0/price/currency",
         ];
         assert_eq!(all, expected);
     }
@@ -383,42 +383,39 @@ mod tests {
     #[test]
     fn a_handle_that_could_be_an_id_is_refused() {
         let handle = "01987c1e-0000-7000-8000-000000000001";
-        assert_eq!(faults(|p| p.handle = handle.into()), ["handle"]);
+        assert_eq!(faults(|p| p.handle = handle.into()), ["/handle"]);
     }
 
     #[test]
     fn prices_are_amounts_of_real_currencies_and_a_former_price_was_higher() {
         for amount in [-1, most_price_minor() + 1, i64::MIN] {
             let at = faults(|p| p.variants[0].prices[0].price.amount_minor = amount);
-            assert!(
-                at.contains(&"variants[0].prices[0].price.amount_minor".to_owned()),
-                "{amount}"
-            );
+            assert!(at.contains(&"/variants/0/prices/0/price/amount_minor".to_owned()), "{amount}");
         }
         for was in [499, 0, -7] {
             let at = faults(|p| p.variants[0].prices[0].was_minor = Some(was));
-            assert_eq!(at, ["variants[0].prices[0].was_minor"], "{was}");
+            assert_eq!(at, ["/variants/0/prices/0/was_minor"], "{was}");
         }
         for code in ["XXX", "XAU", "eur", "", "ZZZ"] {
             let at = faults(|p| p.variants[1].prices[0].price.currency = code.into());
-            assert_eq!(at, ["variants[1].prices[0].price.currency"], "{code}");
+            assert_eq!(at, ["/variants/1/prices/0/price/currency"], "{code}");
         }
         let twice = faults(|p| {
             let again = p.variants[1].prices[0].clone();
             p.variants[1].prices.push(again);
         });
-        assert_eq!(twice, ["variants[1].prices[1]"]);
+        assert_eq!(twice, ["/variants/1/prices/1"]);
     }
 
     #[test]
     fn variants_differ_from_each_other_in_the_same_options() {
         let same = faults(|p| p.variants[1].options = p.variants[0].options.clone());
-        assert_eq!(same, ["variants[1].options"]);
+        assert_eq!(same, ["/variants/1/options"]);
         let other =
             faults(|p| p.variants[1].options = BTreeMap::from([("hue".into(), "x".into())]));
-        assert_eq!(other, ["variants[1].options"]);
-        assert_eq!(faults(|p| p.variants[1].sku = "C-S".into()), ["variants[1].sku"]);
-        assert_eq!(faults(|p| p.variants.clear()), ["variants"]);
+        assert_eq!(other, ["/variants/1/options"]);
+        assert_eq!(faults(|p| p.variants[1].sku = "C-S".into()), ["/variants/1/sku"]);
+        assert_eq!(faults(|p| p.variants.clear()), ["/variants"]);
     }
 
     #[test]
@@ -426,8 +423,8 @@ mod tests {
         let put = |key: &'static str, value| {
             move |p: &mut ProductInput| drop(p.attributes.insert(key.into(), value))
         };
-        assert_eq!(faults(put("Colour", AttributeValue::Boolean(true))), ["attributes"]);
-        assert_eq!(faults(put("a", AttributeValue::Text("x\ny".into()))), ["attributes.a"]);
-        assert_eq!(faults(put("a", AttributeValue::Choices(vec![]))), ["attributes.a"]);
+        assert_eq!(faults(put("Colour", AttributeValue::Boolean(true))), ["/attributes"]);
+        assert_eq!(faults(put("a", AttributeValue::Text("x\ny".into()))), ["/attributes/a"]);
+        assert_eq!(faults(put("a", AttributeValue::Choices(vec![]))), ["/attributes/a"]);
     }
 }

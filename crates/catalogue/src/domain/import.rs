@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_path_to_error::Segment;
 use utoipa::ToSchema;
 
 use super::category::CategoryPath;
@@ -47,7 +48,7 @@ pub struct CategoryInput {
 pub struct LineFault {
     /// The line, counted from 1.
     pub line: u64,
-    /// Where in it: `variants[0].sku`, or `line` for the whole of it.
+    /// Where in it, as a JSON pointer: `/variants/0/sku`; empty for the whole line.
     pub at: String,
     /// What, for whoever wrote it.
     pub why: String,
@@ -65,7 +66,7 @@ impl LineFault {
 /// # Errors
 /// Everything that is wrong with it. If it is not even the right shape, that alone.
 pub fn read_line(bytes: &[u8]) -> Result<Line, Vec<Fault>> {
-    let whole = |why: String| vec![Fault::new("line", why)];
+    let whole = |why: String| vec![Fault::new("", why)];
     if bytes.len() > MOST_BYTES {
         return Err(whole(format!("must be at most {MOST_BYTES} bytes")));
     }
@@ -88,16 +89,24 @@ pub fn read_line(bytes: &[u8]) -> Result<Line, Vec<Fault>> {
 fn shaped<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Vec<Fault>> {
     let reader = &mut serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(reader).map_err(|error| {
-        let path = error.path().to_string();
-        let at = if path == "." { "line".to_owned() } else { path };
+        let at = pointer(error.path());
         vec![Fault::new(at, error.into_inner().to_string())]
     })
+}
+
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let steps = path.iter().map(|step| match step {
+        Segment::Seq { index } => format!("/{index}"),
+        Segment::Map { key } | Segment::Enum { variant: key } => format!("/{key}"),
+        Segment::Unknown => String::new(),
+    });
+    steps.collect()
 }
 
 fn check_category(input: CategoryInput) -> Result<Line, Vec<Fault>> {
     let mut faults = Vec::new();
     if !is_line(&input.name, 120) {
-        faults.push(Fault::new("name", "must be one readable line of at most 120 characters"));
+        faults.push(Fault::new("/name", "must be one readable line of at most 120 characters"));
     }
     let path = input.category.parse::<CategoryPath>();
     match path {
@@ -106,7 +115,7 @@ fn check_category(input: CategoryInput) -> Result<Line, Vec<Fault>> {
         }
         Ok(_) => Err(faults),
         Err(why) => {
-            faults.push(Fault::new("category", why));
+            faults.push(Fault::new("/category", why));
             Err(faults)
         }
     }
@@ -128,14 +137,14 @@ impl Seen {
         let mut faults = Vec::new();
         if let Some(first) = self.handles.get(&content.handle) {
             faults.push(Fault::new(
-                "handle",
+                "/handle",
                 format!("{} is in line {first} already", content.handle),
             ));
         }
         for (n, sku) in content.skus().enumerate() {
             if let Some(first) = self.skus.get(sku.as_str()) {
                 faults.push(Fault::new(
-                    format!("variants[{n}].sku"),
+                    format!("/variants/{n}/sku"),
                     format!("{sku} is in line {first} already"),
                 ));
             }
@@ -181,18 +190,18 @@ mod tests {
     #[test]
     fn a_fault_names_its_place_in_the_line() {
         let (at, why) = fault(&GOOD.replace("\"weight_g\":1", "\"weight_g\":\"1\""));
-        assert_eq!(at, "variants[0].weight_g");
+        assert_eq!(at, "/variants/0/weight_g");
         assert!(why.contains("expected i64"), "{why}");
-        assert_eq!(fault(&GOOD.replace("tax_class", "tax_clas")).0, "variants[0].tax_clas");
+        assert_eq!(fault(&GOOD.replace("tax_class", "tax_clas")).0, "/variants/0/tax_clas");
         assert_eq!(
             fault(&GOOD.replace("\"amount_minor\":1", "\"amount_minor\":1.5")).0,
-            "variants[0].prices[0].price.amount_minor"
+            "/variants/0/prices/0/price/amount_minor"
         );
         assert_eq!(
             fault(&GOOD.replace("\"name\":\"A\",", "\"name\":\"A\",\"is_admin\":true,")).0,
-            "is_admin"
+            "/is_admin"
         );
-        assert_eq!(fault(r#"{"category":"a","name":"A","x":1}"#).0, "x");
+        assert_eq!(fault(r#"{"category":"a","name":"A","x":1}"#).0, "/x");
     }
 
     #[test]
@@ -200,7 +209,7 @@ mod tests {
         for bad in ["{", "[]", "null", "\"x\"", "{\"handle\":\"a\"}}", "{\"a\":NaN}"] {
             assert!(fault(bad).1.starts_with("is not a JSON object"), "{bad}");
         }
-        assert_eq!(read_line(&[0xff, 0xfe]).unwrap_err(), [Fault::new("line", "must be UTF-8")]);
+        assert_eq!(read_line(&[0xff, 0xfe]).unwrap_err(), [Fault::new("", "must be UTF-8")]);
         assert!(read_line(&vec![b' '; MOST_BYTES + 1]).is_err());
     }
 
@@ -212,8 +221,8 @@ mod tests {
         assert_eq!(
             again,
             [
-                Fault::new("handle", "a is in line 1 already"),
-                Fault::new("variants[0].sku", "A-1 is in line 1 already"),
+                Fault::new("/handle", "a is in line 1 already"),
+                Fault::new("/variants/0/sku", "A-1 is in line 1 already"),
             ]
         );
         // A refused line lays claim to nothing.
