@@ -25,7 +25,7 @@ fn confirmed() -> Envelope {
 }
 
 fn as_value(envelope: &Envelope) -> Value {
-    serde_json::from_str(&envelope.to_json()).unwrap()
+    serde_json::from_str(&envelope.to_json()).expect("an event is written as JSON")
 }
 
 #[test]
