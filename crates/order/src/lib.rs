@@ -1,0 +1,5 @@
+//! Carts and orders: what was agreed, and how it stands.
+//!
+//! Wiring only. The rules are in [`domain`].
+
+pub mod domain;
