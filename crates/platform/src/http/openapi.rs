@@ -1,0 +1,71 @@
+//! What every operation has in common in the OpenAPI document, added in one place.
+
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::problem::{PROBLEM_JSON, Problem};
+
+const PROBLEM: &str = "#/components/schemas/Problem";
+
+/// Completes a document: problems get their media type, every operation its default answer, and
+/// the two kinds of tokens a name (`guest` and `staff`).
+pub fn complete(api: &mut OpenApi) {
+    let components = api.components.get_or_insert_with(Components::new);
+    let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
+    Problem::schemas(&mut schemas);
+    for (name, schema) in schemas {
+        components.schemas.entry(name).or_insert(schema);
+    }
+    for (name, what) in [
+        ("guest", "The token of a cart or an order, `kct_...`, from the answer that made it."),
+        ("staff", "The token of a named member of staff, `kst_...`, from the configuration."),
+    ] {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some(what.to_owned());
+        components.security_schemes.insert(name.to_owned(), SecurityScheme::Http(scheme).into());
+    }
+    for item in api.paths.paths.values_mut() {
+        let operations = [
+            &mut item.get,
+            &mut item.put,
+            &mut item.post,
+            &mut item.delete,
+            &mut item.options,
+            &mut item.head,
+            &mut item.patch,
+            &mut item.trace,
+        ];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            for response in responses.values_mut() {
+                if let RefOr::T(response) = response {
+                    name_problems(response);
+                }
+            }
+            responses.entry("default".to_owned()).or_insert_with(|| RefOr::T(any_problem()));
+        }
+    }
+}
+
+/// An answer with the schema of a problem also has its media type.
+fn name_problems(response: &mut Response) {
+    let is_problem = |content: &RefOr<Content>| match content {
+        RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) => {
+            schema.ref_location == PROBLEM
+        }
+        RefOr::T(_) | RefOr::Ref(_) => false,
+    };
+    let content = std::mem::take(&mut response.content);
+    let named = |(kind, content)| {
+        if is_problem(&content) { (PROBLEM_JSON.to_owned(), content) } else { (kind, content) }
+    };
+    response.content = content.into_iter().map(named).collect();
+}
+
+fn any_problem() -> Response {
+    ResponseBuilder::new()
+        .description("A problem: its `type` names a page that says what to do.")
+        .content(PROBLEM_JSON, Content::new(Some(Ref::new(PROBLEM))))
+        .build()
+}
