@@ -1,0 +1,93 @@
+//! The files of the project, as git sees them: what is tracked, and what is new and not ignored.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A text file.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// From the root, with forward slashes.
+    pub path: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// The files of the project that hold text.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    /// Where it is on this machine. Empty for a tree that a test made up.
+    pub root: PathBuf,
+    /// The files, by path.
+    pub files: Vec<File>,
+}
+
+impl Tree {
+    /// The workspace this program was built from.
+    ///
+    /// # Errors
+    /// When git cannot list its files.
+    pub fn of_workspace() -> Result<Self, String> {
+        Self::read(&root())
+    }
+
+    fn read(root: &Path) -> Result<Self, String> {
+        let listed = Command::new("git")
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .current_dir(root)
+            .output()
+            .map_err(|error| format!("git: {error}"))?;
+        if !listed.status.success() {
+            return Err(format!("git ls-files: {}", String::from_utf8_lossy(&listed.stderr)));
+        }
+        let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
+        let mut paths: Vec<&str> = listed.split('\0').filter(|path| !path.is_empty()).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        // A path that is listed and cannot be read as text is deleted, a link, or a picture.
+        let files = paths
+            .into_iter()
+            .filter_map(|path| {
+                let text = std::fs::read_to_string(root.join(path)).ok()?;
+                Some(File { path: path.to_owned(), text })
+            })
+            .collect();
+        Ok(Self { root: root.to_owned(), files })
+    }
+
+    /// The Rust sources.
+    pub fn rust(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|file| file.path.ends_with(".rs"))
+    }
+
+    /// The file at a path.
+    pub fn get(&self, path: &str) -> Option<&File> {
+        self.files.iter().find(|file| file.path == path)
+    }
+
+    /// A tree that was never on a disk.
+    #[cfg(test)]
+    pub fn made_of(files: &[(&str, &str)]) -> Self {
+        let files =
+            files.iter().map(|(path, text)| File { path: (*path).into(), text: (*text).into() });
+        Self { root: PathBuf::new(), files: files.collect() }
+    }
+}
+
+/// The root of the workspace.
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_workspace_lists_its_own_sources() {
+        let tree = Tree::of_workspace().unwrap();
+        assert!(tree.get("xtask/src/tree.rs").unwrap().text.contains("as git sees them"));
+        assert!(tree.rust().all(|file| file.path.ends_with(".rs")));
+        assert!(tree.files.iter().all(|file| !file.path.starts_with("target/")));
+    }
+}
