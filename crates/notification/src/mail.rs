@@ -1,0 +1,11 @@
+//! From a stage and its facts to a mail that has left: words, templates, headers, transport.
+
+mod build;
+mod post;
+mod render;
+mod texts;
+
+pub use build::{Built, Sender, Unwritable, build};
+pub use post::{Delivered, MailboxPost, MemoryPost, Post, SmtpPost, SmtpSecurity, SmtpSettings};
+pub use render::{Rendered, TemplateError, Templates};
+pub use texts::Language;
