@@ -1,0 +1,33 @@
+//! The rules of money: what an order owes, what the provider guarantees, takes and gives back,
+//! and the books and documents that follow. Pure: no I/O, no clock, no randomness.
+//!
+//! What it leaves alone: how a provider is spoken to ([`crate::provider`]), how anything is kept,
+//! and what other services call these things.
+
+mod answer;
+mod apply;
+pub mod bill;
+mod command;
+mod decide;
+pub mod document;
+pub mod ledger;
+mod next;
+mod operation;
+mod reply;
+mod state;
+mod table;
+
+#[cfg(test)]
+mod laws;
+#[cfg(test)]
+mod tests;
+
+pub use bill::Bill;
+pub use command::{Command, Event, Moment, Portion, Refusal};
+pub use operation::{CaptureMode, Method, Operation, OperationKind, OperationStatus};
+pub use reply::Reply;
+pub use state::{
+    Choice, Clearing, EndReason, Held, Intent, OrderStanding, Parcel, ParcelLine, ParcelState,
+    Payment, Reduction, Refund, RefundState, Status,
+};
+pub use table::transition_table;
