@@ -1,1 +1,19 @@
-//! x
+//! The kernel under every service: data, events, time, ids, HTTP, configuration, telemetry.
+//!
+//! It knows nothing of shops. A service hands it a [`service::Service`] and gets exactly-once
+//! effects, timers, outside effects and dead letters on either database engine.
+//!
+//! **Invariant.** Time, ids and randomness come from [`clock`] and [`ids`] alone, tasks from
+//! [`tasks`]; clippy bans the others. That is what lets the simulation own them.
+
+pub mod cause;
+pub mod clock;
+pub mod config;
+pub mod db;
+pub mod http;
+pub mod ids;
+pub mod kernel;
+pub mod service;
+pub mod tasks;
+pub mod telemetry;
+pub mod testing;

@@ -1,0 +1,252 @@
+//! Data: two engines, one SQL text, and units of work that can run again.
+//!
+//! [`Db`] is one service's view of its database. On SQLite all services share one file and one
+//! writer, which runs what is waiting in one transaction and one fsync; an authorizer keeps
+//! each service to its own tables. On PostgreSQL each service has a database of its own.
+//!
+//! **Invariant.** No network call and no waiting happens inside a unit: on SQLite a unit that
+//! waits fails, so the same code cannot do it on PostgreSQL either.
+
+mod error;
+pub(crate) mod migrate;
+mod postgres;
+mod row;
+mod sqlite;
+pub(crate) mod tx;
+mod value;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use contracts::Source;
+
+pub use error::Error;
+pub use migrate::Migration;
+pub use postgres::Postgres;
+pub use row::{Column, FromRow, Row};
+pub(crate) use sqlite::Reading;
+pub use sqlite::{Fault, Head, LogEntry, LogRead, Sqlite};
+pub use tx::{Expect, NewEvent, Tx};
+pub use value::{Json, Value};
+
+use crate::clock::Clock;
+use crate::ids::Ids;
+use crate::kernel::Statements;
+use crate::kernel::wake::Wake;
+
+/// What the database answers.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The parameters of a statement, `$1` first.
+#[macro_export]
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { [$($crate::db::Value::from($value)),*] };
+}
+
+/// A unit of work: everything in it happens, or nothing. It may run several times, so ids and
+/// time are taken inside it, from the transaction, and nothing outside is touched.
+pub trait Unit: Send + Sync + 'static {
+    /// What it answers. A refusal by the domain is an answer: it has written nothing.
+    type Out: Send + 'static;
+
+    /// Does the work.
+    fn run(&self, tx: &mut Tx<'_>) -> impl Future<Output = Result<Self::Out>> + Send;
+}
+
+/// What every transaction of a service needs to know.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) source: Source,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) kernel: Statements,
+    pub(crate) counters: Counters,
+    pub(crate) wake: Wake,
+}
+
+/// How much work a service's database has done: tests hold use cases to it.
+#[derive(Debug, Default)]
+pub struct Counters {
+    statements: AtomicU64,
+    round_trips: AtomicU64,
+    rows_written: AtomicU64,
+    commits: AtomicU64,
+}
+
+/// A reading of [`Counters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Work {
+    /// Statements executed.
+    pub statements: u64,
+    /// Waits for the server on PostgreSQL: pipelined statements share one. On SQLite, calls.
+    pub round_trips: u64,
+    /// Rows inserted, changed or deleted.
+    pub rows_written: u64,
+    /// Units of work committed.
+    pub commits: u64,
+}
+
+impl Work {
+    /// What was done since `earlier`.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            statements: self.statements - earlier.statements,
+            round_trips: self.round_trips - earlier.round_trips,
+            rows_written: self.rows_written - earlier.rows_written,
+            commits: self.commits - earlier.commits,
+        }
+    }
+}
+
+impl Counters {
+    pub(crate) fn add(&self, done: Work) {
+        self.statements.fetch_add(done.statements, Ordering::Relaxed);
+        self.round_trips.fetch_add(done.round_trips, Ordering::Relaxed);
+        self.rows_written.fetch_add(done.rows_written, Ordering::Relaxed);
+        self.commits.fetch_add(done.commits, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Work {
+        Work {
+            statements: self.statements.load(Ordering::Relaxed),
+            round_trips: self.round_trips.load(Ordering::Relaxed),
+            rows_written: self.rows_written.load(Ordering::Relaxed),
+            commits: self.commits.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// One service's database. Clones are the same database.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pub(crate) scope: Arc<Scope>,
+    engine: Engine,
+}
+
+#[derive(Clone, Debug)]
+enum Engine {
+    Sqlite(Arc<Sqlite>),
+    Postgres(Postgres),
+}
+
+impl Db {
+    /// The database of `source` inside the shop's one file, its tables created or brought up to date.
+    ///
+    /// # Errors
+    /// When a migration fails.
+    pub fn on_sqlite(
+        sqlite: &Arc<Sqlite>,
+        source: Source,
+        migrations: &'static [Migration],
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Self> {
+        sqlite.migrate(source, migrations)?;
+        let scope = Arc::new(Scope::new(source, clock, ids));
+        Ok(Self { scope, engine: Engine::Sqlite(Arc::clone(sqlite)) })
+    }
+
+    /// The database of `source` on a PostgreSQL server, its tables created or brought up to date.
+    ///
+    /// # Errors
+    /// When the server cannot be reached or a migration fails.
+    pub async fn on_postgres(
+        url: &str,
+        connections: usize,
+        source: Source,
+        migrations: &'static [Migration],
+        clock: Clock,
+        ids: Ids,
+    ) -> Result<Self> {
+        let postgres = Postgres::connect(url, connections)?;
+        postgres.migrate(source, migrations).await?;
+        let scope = Arc::new(Scope::new(source, clock, ids));
+        Ok(Self { scope, engine: Engine::Postgres(postgres) })
+    }
+
+    /// Runs `unit` in a transaction of its own task: a caller that goes away leaves nothing half
+    /// done. It runs again when another change came first.
+    ///
+    /// # Errors
+    /// What the unit or the database said; [`Error::Unknown`] when the commit's outcome is not known.
+    pub async fn write<U: Unit>(&self, unit: U) -> Result<U::Out> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.write(&self.scope, unit).await,
+            Engine::Postgres(postgres) => postgres.write(&self.scope, unit).await,
+        }
+    }
+
+    /// Runs `unit` on a consistent view of the data, without the right to change it. Never blocks
+    /// the writer.
+    ///
+    /// # Errors
+    /// What the unit or the database said.
+    pub async fn read<U: Unit>(&self, unit: U) -> Result<U::Out> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.read(&self.scope, &unit).await,
+            Engine::Postgres(postgres) => postgres.read(&self.scope, &unit).await,
+        }
+    }
+
+    /// Prepares each statement without running it.
+    ///
+    /// # Errors
+    /// The first one that the engine refuses.
+    pub async fn prepare(&self, statements: &[&str]) -> Result<()> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => sqlite.prepare(&self.scope, statements),
+            Engine::Postgres(postgres) => postgres.prepare(statements).await,
+        }
+    }
+
+    /// Prepares every statement of the kernel.
+    ///
+    /// # Errors
+    /// The first one that the engine refuses.
+    pub async fn prepare_kernel(&self) -> Result<()> {
+        self.prepare(&self.scope.kernel.all()).await
+    }
+
+    /// Whose database it is.
+    pub fn source(&self) -> Source {
+        self.scope.source
+    }
+
+    /// How much work has been done so far.
+    pub fn work(&self) -> Work {
+        self.scope.counters.read()
+    }
+
+    /// The clock its transactions go by.
+    pub fn clock(&self) -> &Clock {
+        &self.scope.clock
+    }
+
+    /// Where its transactions get ids.
+    pub fn ids(&self) -> &Ids {
+        &self.scope.ids
+    }
+
+    /// The file's engine, where it is one.
+    pub fn sqlite(&self) -> Option<&Arc<Sqlite>> {
+        match &self.engine {
+            Engine::Sqlite(sqlite) => Some(sqlite),
+            Engine::Postgres(_) => None,
+        }
+    }
+}
+
+impl Scope {
+    fn new(source: Source, clock: Clock, ids: Ids) -> Self {
+        Self {
+            source,
+            clock,
+            ids,
+            kernel: Statements::of(source),
+            counters: Counters::default(),
+            wake: Wake::default(),
+        }
+    }
+}

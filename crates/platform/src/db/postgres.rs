@@ -1,0 +1,118 @@
+//! The PostgreSQL engine: one database per service, a bounded pool, pipelined statements.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::Source;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio_postgres::NoTls;
+
+use super::migrate::{Dialect, Migration, runners};
+use super::tx::{Conn, run};
+use super::{Error, Result, Scope, Tx, Unit};
+use crate::tasks;
+
+/// How often a unit runs again because another change came first.
+const MAX_RUNS: u32 = 16;
+
+/// The databases of one service on a PostgreSQL server.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    pool: Pool,
+}
+
+impl Postgres {
+    /// A pool of at most `connections` to the database at `url`. Connects when first used.
+    ///
+    /// # Errors
+    /// When `url` is not a PostgreSQL address.
+    pub(crate) fn connect(url: &str, connections: usize) -> Result<Self> {
+        let config: tokio_postgres::Config =
+            url.parse().map_err(|error| Error::from_postgres("connect", error))?;
+        let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config, NoTls, recycling);
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(Duration::from_secs(10)))
+            .create_timeout(Some(Duration::from_secs(5)))
+            .build()
+            .map_err(Error::unavailable)?;
+        Ok(Self { pool })
+    }
+
+    /// Brings the tables up to date; instances that start together take turns.
+    pub(crate) async fn migrate(&self, source: Source, migrations: &[Migration]) -> Result<()> {
+        let mut client = self.pool.get().await.map_err(Error::unavailable)?;
+        // One lock for all services: any fixed number does.
+        const LOCK: &str = "SELECT pg_advisory_lock(7305809)";
+        const UNLOCK: &str = "SELECT pg_advisory_unlock(7305809)";
+        client.batch_execute(LOCK).await.map_err(|e| Error::from_postgres(LOCK, e))?;
+        for runner in runners(source, migrations, Dialect::Postgres)? {
+            let client: &mut tokio_postgres::Client = &mut client;
+            runner.run_async(client).await.map_err(|e| Error::statement("migrate", e))?;
+        }
+        client.batch_execute(UNLOCK).await.map_err(|e| Error::from_postgres(UNLOCK, e))
+    }
+
+    pub(crate) async fn write<U: Unit>(&self, scope: &Arc<Scope>, unit: U) -> Result<U::Out> {
+        let (postgres, scope) = (self.clone(), Arc::clone(scope));
+        let task = tasks::spawn("unit", async move {
+            let mut runs = 0;
+            loop {
+                runs += 1;
+                match postgres.write_once(&scope, &unit).await {
+                    Err(Error::Conflict) if runs < MAX_RUNS => {
+                        scope.clock.sleep(Duration::from_millis(u64::from(runs * runs))).await;
+                    }
+                    outcome => return outcome,
+                }
+            }
+        });
+        task.await.unwrap_or_else(|error| Err(Error::Panicked(error.to_string())))
+    }
+
+    async fn write_once<U: Unit>(&self, scope: &Scope, unit: &U) -> Result<U::Out> {
+        let mut client = self.pool.get().await.map_err(Error::unavailable)?;
+        let begun = client.transaction().await.map_err(|e| Error::from_postgres("BEGIN", e))?;
+        let mut tx = Tx::new(Conn::Postgres(begun), scope);
+        // An error drops the transaction, which rolls it back.
+        let (out, flushed) = run(&mut tx, unit).await?;
+        let work = tx.work();
+        let Conn::Postgres(begun) = tx.conn else { return Err(Error::Closed) };
+        begun.commit().await.map_err(|error| {
+            let refused = Error::from_postgres("COMMIT", error);
+            // The server, or the way to it, is gone: nobody knows what it still did.
+            if let Error::Unavailable(source) = refused { Error::Unknown(source) } else { refused }
+        })?;
+        scope.counters.add(work);
+        scope.wake.after_commit(&flushed);
+        Ok(out)
+    }
+
+    pub(crate) async fn read<U: Unit>(&self, scope: &Arc<Scope>, unit: &U) -> Result<U::Out> {
+        use tokio_postgres::IsolationLevel::RepeatableRead;
+        let mut client = self.pool.get().await.map_err(Error::unavailable)?;
+        let begun = client
+            .build_transaction()
+            .isolation_level(RepeatableRead)
+            .read_only(true)
+            .start()
+            .await
+            .map_err(|error| Error::from_postgres("BEGIN", error))?;
+        let mut tx = Tx::new(Conn::Postgres(begun), scope);
+        let out = unit.run(&mut tx).await?;
+        scope.counters.add(tx.work());
+        let Conn::Postgres(begun) = tx.conn else { return Err(Error::Closed) };
+        begun.commit().await.map_err(|error| Error::from_postgres("COMMIT", error))?;
+        Ok(out)
+    }
+
+    pub(crate) async fn prepare(&self, statements: &[&str]) -> Result<()> {
+        let client = self.pool.get().await.map_err(Error::unavailable)?;
+        for sql in statements {
+            client.prepare(sql).await.map_err(|error| Error::from_postgres(sql, error))?;
+        }
+        Ok(())
+    }
+}

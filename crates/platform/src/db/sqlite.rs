@@ -1,0 +1,365 @@
+//! The SQLite engine: one file for the shop, one writer that batches, readers beside it.
+
+mod gate;
+mod job;
+mod log;
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use contracts::Source;
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::{oneshot, watch};
+
+use super::migrate::{Dialect, Migration, runners, tables};
+use super::tx::Conn;
+use super::{Error, Result, Scope, Tx, Unit};
+use gate::Gate;
+use job::{Batch, Job, UnitJob, poll_once};
+pub use log::{Head, LogEntry, LogRead};
+
+/// How many units one transaction takes at most.
+const MAX_BATCH: usize = 512;
+
+/// The oldest SQLite whose write-ahead log is known good.
+const MIN_VERSION: i32 = 3_051_003;
+
+/// What the simulation can make happen to a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    None,
+    /// The database is busy: nothing happens, and the units are told so.
+    Busy,
+    /// The disk is full: nothing happens, and the units are told so.
+    Full,
+    /// The commit fails and the units do not learn whether it happened. It did not.
+    LostCommit,
+    /// The commit fails and the units do not learn whether it happened. It did.
+    HiddenCommit,
+    /// The process dies before the commit.
+    CrashBefore,
+    /// The process dies right after the commit, before anybody is told.
+    CrashAfter,
+}
+
+/// The shop's one file.
+pub struct Sqlite {
+    writer: Mutex<Writer>,
+    readers: Vec<Mutex<Writer>>,
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    log: Mutex<log::Log>,
+    head: watch::Sender<Head>,
+    /// Keeps a second process out.
+    _lock: Option<File>,
+}
+
+/// A connection with its gate.
+struct Writer {
+    connection: Connection,
+    gate: Gate,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Box<dyn Job>>,
+    closed: bool,
+}
+
+impl std::fmt::Debug for Sqlite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sqlite")
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panicking unit is caught before it could leave any of these half changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Sqlite {
+    /// Opens the file `shop.db` in `folder`, creating both if need be, and starts the writer.
+    ///
+    /// # Errors
+    /// When another process has it open, or it cannot be opened.
+    pub fn open(folder: &Path, readers: usize) -> Result<Arc<Self>> {
+        std::fs::create_dir_all(folder).map_err(Error::unavailable)?;
+        let lock = File::create(folder.join("lock")).map_err(Error::unavailable)?;
+        lock.try_lock().map_err(Error::unavailable)?;
+        let path = folder.join("shop.db");
+        let gate = Gate::default();
+        let writer = Writer::open(&path, &gate, OpenFlags::default())?;
+        writer.configure()?;
+        let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let readers: Vec<Mutex<Writer>> = (0..readers)
+            .map(|_| Writer::open(&path, &gate, read_only).map(Mutex::new))
+            .collect::<Result<_>>()?;
+        let sqlite = Self::new(writer, readers, Some(lock));
+        let thread = Arc::clone(&sqlite);
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || thread.write_until_closed())
+            .map_err(Error::unavailable)?;
+        Ok(sqlite)
+    }
+
+    /// A database in memory that does nothing by itself: the caller runs what is waiting with
+    /// [`Sqlite::pump`]. For the simulation, and for tests with [`Sqlite::in_memory`].
+    ///
+    /// # Errors
+    /// When SQLite cannot be set up.
+    pub fn by_hand() -> Result<Arc<Self>> {
+        Self::by_hand_on(Connection::open_in_memory().map_err(|e| Error::from_sqlite("open", e))?)
+    }
+
+    /// Continues by hand with the connection that [`Sqlite::into_connection`] gave back: what a
+    /// process finds when it starts again.
+    ///
+    /// # Errors
+    /// When SQLite cannot be set up.
+    pub fn by_hand_on(connection: Connection) -> Result<Arc<Self>> {
+        let gate = Gate::default();
+        let writer = Writer::around(connection, &gate)?;
+        writer.configure()?;
+        Ok(Self::new(writer, Vec::new(), None))
+    }
+
+    /// A database in memory with a writer thread, for tests.
+    ///
+    /// # Errors
+    /// When SQLite cannot be set up.
+    pub fn in_memory() -> Result<Arc<Self>> {
+        let sqlite = Self::by_hand()?;
+        let thread = Arc::clone(&sqlite);
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || thread.write_until_closed())
+            .map_err(Error::unavailable)?;
+        Ok(sqlite)
+    }
+
+    fn new(writer: Writer, readers: Vec<Mutex<Writer>>, lock: Option<File>) -> Arc<Self> {
+        Arc::new(Self {
+            writer: Mutex::new(writer),
+            readers,
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            log: Mutex::default(),
+            head: watch::Sender::new(Head::default()),
+            _lock: lock,
+        })
+    }
+
+    /// Takes the connection out of an engine nobody else uses any more: the process is gone, its
+    /// data stays.
+    pub fn into_connection(self: Arc<Self>) -> Option<Connection> {
+        let writer = Arc::into_inner(self)?.writer;
+        let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let connection = writer.connection;
+        connection.flush_prepared_statement_cache();
+        Some(connection)
+    }
+
+    /// Lets the writer finish what is waiting and stop. Later units are told [`Error::Closed`].
+    pub fn close(&self) {
+        locked(&self.queue).closed = true;
+        self.arrived.notify_all();
+    }
+
+    pub(crate) fn migrate(&self, source: Source, migrations: &[Migration]) -> Result<()> {
+        let mut writer = locked(&self.writer);
+        writer.gate.admit(source, tables(source, migrations));
+        let _kernel = writer.gate.as_kernel();
+        for runner in runners(source, migrations, Dialect::Sqlite)? {
+            runner
+                .run(&mut writer.connection)
+                .map_err(|error| Error::statement("migrate", error))?;
+        }
+        let sql = format!("SELECT max(position) FROM {source}_outbox");
+        let head: Option<i64> = writer
+            .connection
+            .query_row(&sql, [], |row| row.get(0))
+            .map_err(|error| Error::from_sqlite(&sql, error))?;
+        locked(&self.log).start(source, head.unwrap_or(0));
+        Ok(())
+    }
+
+    pub(crate) async fn write<U: Unit>(&self, scope: &Arc<Scope>, unit: U) -> Result<U::Out> {
+        let (reply, answer) = oneshot::channel();
+        let job = UnitJob::new(unit, Arc::clone(scope), reply);
+        {
+            let mut queue = locked(&self.queue);
+            if queue.closed {
+                return Err(Error::Closed);
+            }
+            queue.jobs.push_back(Box::new(job));
+        }
+        self.arrived.notify_one();
+        // The writer is gone with the unit in its hands: nobody knows how far it came.
+        answer.await.unwrap_or_else(|gone| Err(Error::Unknown(Arc::new(gone))))
+    }
+
+    #[expect(clippy::unused_async, reason = "the same shape as on PostgreSQL; it runs in place")]
+    pub(crate) async fn read<U: Unit>(&self, scope: &Arc<Scope>, unit: &U) -> Result<U::Out> {
+        let mut reader = self.reader();
+        let _turn = reader.gate.as_service(scope.source);
+        let begin = |sql: &str, connection: &Connection| {
+            connection.execute_batch(sql).map_err(|error| Error::from_sqlite(sql, error))
+        };
+        begin("BEGIN", &reader.connection)?;
+        let outcome = {
+            let mut tx = Tx::new(Conn::Sqlite(&mut reader.connection), scope);
+            let outcome = poll_once(unit.run(&mut tx));
+            scope.counters.add(tx.work());
+            outcome
+        };
+        begin("COMMIT", &reader.connection)?;
+        outcome
+    }
+
+    /// A reader that is free, or else the first; in memory, the writer.
+    fn reader(&self) -> MutexGuard<'_, Writer> {
+        for reader in &self.readers {
+            match reader.try_lock() {
+                Ok(reader) => return reader,
+                Err(TryLockError::Poisoned(poisoned)) => return poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        locked(self.readers.first().unwrap_or(&self.writer))
+    }
+
+    pub(crate) fn prepare(&self, scope: &Scope, statements: &[&str]) -> Result<()> {
+        let writer = locked(&self.writer);
+        let _turn = writer.gate.as_service(scope.source);
+        for sql in statements {
+            writer.connection.prepare(sql).map_err(|error| Error::from_sqlite(sql, error))?;
+        }
+        Ok(())
+    }
+
+    fn write_until_closed(&self) {
+        loop {
+            let mut queue = locked(&self.queue);
+            while queue.jobs.is_empty() {
+                if queue.closed {
+                    return;
+                }
+                queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            }
+            let many = queue.jobs.len().min(MAX_BATCH);
+            let jobs = queue.jobs.drain(..many).collect();
+            drop(queue);
+            self.run(jobs, Fault::None);
+        }
+    }
+
+    /// How many units wait.
+    pub fn waiting(&self) -> usize {
+        locked(&self.queue).jobs.len()
+    }
+
+    /// Runs up to `many` of the units that wait, in one transaction, and makes `fault` happen to it.
+    pub fn pump(&self, many: usize, fault: Fault) {
+        let jobs: Vec<Box<dyn Job>> = {
+            let mut queue = locked(&self.queue);
+            let many = many.min(queue.jobs.len());
+            queue.jobs.drain(..many).collect()
+        };
+        if !jobs.is_empty() {
+            self.run(jobs, fault);
+        }
+    }
+
+    fn run(&self, jobs: Vec<Box<dyn Job>>, fault: Fault) {
+        let mut writer = locked(&self.writer);
+        let writer = &mut *writer;
+        let batch = Batch { connection: &mut writer.connection, gate: &writer.gate };
+        batch.run(jobs, fault, &|published| {
+            if let Some(head) = locked(&self.log).append(published) {
+                self.head.send_replace(head);
+            }
+        });
+    }
+
+    /// Is told of each commit that published something.
+    pub fn heads(&self) -> watch::Receiver<Head> {
+        self.head.subscribe()
+    }
+
+    /// The next events for a consumer that has handled everything up to `positions`.
+    pub(crate) fn read_log(&self, reading: &mut Reading, limit: usize) -> Result<LogRead> {
+        if let Some(read) = locked(&self.log).read(reading, limit) {
+            return Ok(read);
+        }
+        self.read_outboxes(reading, limit)
+    }
+
+    /// From the outboxes themselves: for a consumer that has fallen behind what is in memory.
+    fn read_outboxes(&self, reading: &Reading, limit: usize) -> Result<LogRead> {
+        let reader = self.reader();
+        let _kernel = reader.gate.as_kernel();
+        let mut read = LogRead::default();
+        for (source, position) in reading.positions() {
+            let sql = format!(
+                "SELECT position, event FROM {source}_outbox WHERE position > ?1 \
+                 ORDER BY position LIMIT ?2"
+            );
+            let wrong = |error| Error::from_sqlite(&sql, error);
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut statement = reader.connection.prepare_cached(&sql).map_err(wrong)?;
+            let rows = statement
+                .query_map([position, limit], |row| {
+                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+                })
+                .map_err(wrong)?;
+            for row in rows {
+                let (position, event) = row.map_err(wrong)?;
+                read.note(source, position, &event, reading);
+            }
+        }
+        read.sort();
+        Ok(read)
+    }
+}
+
+pub(crate) use log::Reading;
+
+impl Writer {
+    fn open(path: &Path, gate: &Gate, flags: OpenFlags) -> Result<Self> {
+        let connection = Connection::open_with_flags(path, flags)
+            .map_err(|error| Error::from_sqlite("open", error))?;
+        Self::around(connection, gate)
+    }
+
+    fn around(mut connection: Connection, gate: &Gate) -> Result<Self> {
+        let wrong = |error| Error::from_sqlite("set up", error);
+        if rusqlite::version_number() < MIN_VERSION {
+            return Err(Error::Failed(format!("SQLite {} is too old", rusqlite::version())));
+        }
+        let gate = gate.for_connection();
+        connection.set_prepared_statement_cache_capacity(1024);
+        connection
+            .execute_batch(
+                "PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000; PRAGMA temp_store = MEMORY; \
+                 PRAGMA trusted_schema = OFF; PRAGMA cache_size = -32000;",
+            )
+            .map_err(wrong)?;
+        connection.authorizer(Some(gate.authorizer())).map_err(wrong)?;
+        Ok(Self { connection, gate })
+    }
+
+    /// What the file needs, and only a writer may set.
+    fn configure(&self) -> Result<()> {
+        let _kernel = self.gate.as_kernel();
+        self.connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                 PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;",
+            )
+            .map_err(|error| Error::from_sqlite("configure", error))
+    }
+}

@@ -1,0 +1,143 @@
+//! What a unit of work leaves behind with its commit: events, timers, effects.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use contracts::{Actor, Envelope, EventId, Source, Timestamp, TraceParent};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::cause::Cause;
+use crate::db::tx::Published;
+use crate::db::{Expect, Result, Tx};
+use crate::params;
+
+/// What is to be written when the unit is done.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) events: Vec<Envelope>,
+    timers: BTreeMap<(&'static str, String), Option<(Timestamp, String)>>,
+    effects: Vec<(&'static str, Uuid, String)>,
+}
+
+/// What a committed unit has left.
+#[derive(Debug, Default)]
+pub(crate) struct Flushed {
+    pub(crate) published: Vec<Published>,
+    pub(crate) events: usize,
+    pub(crate) effects: usize,
+    pub(crate) earliest_timer: Option<Timestamp>,
+}
+
+/// What a timer or an effect carries in its inbox row.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Body {
+    /// A timer's subject, an effect's payload.
+    pub(crate) text: String,
+    pub(crate) causation: Option<EventId>,
+    pub(crate) correlation: String,
+    pub(crate) trace: Option<TraceParent>,
+    pub(crate) actor: Actor,
+}
+
+impl Body {
+    fn new(text: &str, cause: &Cause) -> Self {
+        Self {
+            text: text.to_owned(),
+            causation: cause.causation,
+            correlation: cause.correlation.clone(),
+            trace: cause.trace,
+            actor: cause.actor.clone(),
+        }
+    }
+
+    /// The cause of whatever `source` does about it.
+    pub(crate) fn cause(&self, source: Source) -> Cause {
+        Cause {
+            causation: self.causation,
+            correlation: self.correlation.clone(),
+            trace: self.trace,
+            actor: Actor::Service(source),
+        }
+    }
+}
+
+impl Pending {
+    pub(crate) fn set_timer(
+        &mut self,
+        name: &'static str,
+        subject: &str,
+        due: Timestamp,
+        cause: &Cause,
+    ) {
+        let body = serde_json::to_string(&Body::new(subject, cause)).unwrap_or_default();
+        self.timers.insert((name, subject.to_owned()), Some((due, body)));
+    }
+
+    pub(crate) fn cancel_timer(&mut self, name: &'static str, subject: &str) {
+        self.timers.insert((name, subject.to_owned()), None);
+    }
+
+    pub(crate) fn request_effect(
+        &mut self,
+        name: &'static str,
+        id: Uuid,
+        payload: String,
+        cause: &Cause,
+    ) {
+        let body = serde_json::to_string(&Body::new(&payload, cause)).unwrap_or_default();
+        self.effects.push((name, id, body));
+    }
+}
+
+/// The id of the one timer of this name and subject.
+pub(crate) fn timer_id(name: &str, subject: &str) -> Uuid {
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("kontor:timer:{name}:{subject}").as_bytes())
+}
+
+/// Writes what is pending in `tx`.
+pub(crate) async fn flush(tx: &mut Tx<'_>) -> Result<Flushed> {
+    let pending = std::mem::take(&mut tx.pending);
+    let earliest_timer = write_timers(tx, &pending).await?;
+    let now = tx.now();
+    let effects = pending.effects.len();
+    let insert = tx.scope.kernel.insert_effect.as_str();
+    let rows = pending.effects.iter().map(|(name, id, body)| params![*name, *id, now, now, body]);
+    tx.execute_many(insert, rows, Expect::AtMostOne).await?;
+    let events = pending.events.len();
+    let published = write_events(tx, pending.events).await?;
+    Ok(Flushed { published, events, effects, earliest_timer })
+}
+
+async fn write_timers(tx: &mut Tx<'_>, pending: &Pending) -> Result<Option<Timestamp>> {
+    if pending.timers.is_empty() {
+        return Ok(None);
+    }
+    let now = tx.now();
+    let (insert, delete) =
+        (tx.scope.kernel.insert_timer.as_str(), tx.scope.kernel.delete_inbox.as_str());
+    let set = pending.timers.iter().filter_map(|((name, subject), timer)| {
+        let (due, body) = timer.as_ref()?;
+        Some(params![*name, timer_id(name, subject), *due, now, body])
+    });
+    tx.execute_many(insert, set, Expect::One).await?;
+    let cancelled = pending
+        .timers
+        .iter()
+        .filter(|(_, timer)| timer.is_none())
+        .map(|((name, subject), _)| params![*name, timer_id(name, subject)]);
+    tx.execute_many(delete, cancelled, Expect::AtMostOne).await?;
+    Ok(pending.timers.values().flatten().map(|(due, _)| *due).min())
+}
+
+async fn write_events(tx: &mut Tx<'_>, events: Vec<Envelope>) -> Result<Vec<Published>> {
+    if events.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<(Uuid, &'static str, String)> = events
+        .iter()
+        .map(|event| (event.id.uuid(), event.payload.kind().name, event.to_json()))
+        .collect();
+    let positions = tx.insert_outbox(&rows).await?;
+    Ok(positions.into_iter().zip(events.into_iter().map(Arc::new)).collect())
+}

@@ -1,0 +1,68 @@
+//! The kernel's tables. They differ between the engines in two points: how an outbox row gets its
+//! position, and that only PostgreSQL has an index on what is not yet published, because the one
+//! file's consumers keep positions instead.
+
+use contracts::Source;
+
+use crate::db::migrate::Dialect;
+
+const TABLES: &str = "
+CREATE TABLE {s}_outbox (
+    position {position},
+    event_id uuid NOT NULL,
+    type text NOT NULL,
+    event text NOT NULL,
+    created_at timestamptz NOT NULL,
+    published boolean NOT NULL DEFAULT {false}
+);
+CREATE TABLE {s}_positions (
+    source text PRIMARY KEY,
+    position bigint NOT NULL
+){clustered};
+CREATE TABLE {s}_inbox (
+    reaction text NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('event', 'timer', 'effect')),
+    state text NOT NULL CHECK (state IN ('waiting', 'done', 'parked', 'discarded')),
+    due_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL,
+    attempts bigint NOT NULL DEFAULT 0 CHECK (attempts >= 0),
+    waits bigint NOT NULL DEFAULT 0 CHECK (waits >= 0),
+    epoch bigint NOT NULL DEFAULT 0,
+    error text,
+    body text NOT NULL,
+    PRIMARY KEY (reaction, id)
+){clustered};
+CREATE INDEX {s}_inbox_due ON {s}_inbox (kind, due_at) WHERE state = 'waiting';
+CREATE INDEX {s}_inbox_parked ON {s}_inbox (created_at, id) WHERE state = 'parked';
+CREATE TABLE {s}_idempotency (
+    caller text NOT NULL,
+    key text NOT NULL,
+    request_hash text NOT NULL,
+    answer text NOT NULL,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (caller, key)
+){clustered};
+";
+
+const UNPUBLISHED: &str =
+    "CREATE INDEX {s}_outbox_unpublished ON {s}_outbox (position) WHERE NOT published;";
+
+/// The kernel's migrations for a service.
+pub(crate) fn migrations(source: Source, dialect: Dialect) -> Vec<(u32, String)> {
+    let (position, clustered, no) = match dialect {
+        // Rowids are given out as one more than the greatest, and the last row is never deleted.
+        Dialect::Sqlite => ("INTEGER PRIMARY KEY", " WITHOUT ROWID", "0"),
+        Dialect::Postgres => ("bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "", "false"),
+    };
+    let mut sql = TABLES.to_owned();
+    if dialect == Dialect::Postgres {
+        sql.push_str(UNPUBLISHED);
+    }
+    let sql = sql
+        .replace("{s}", source.name())
+        .replace("{position}", position)
+        .replace("{clustered}", clustered)
+        .replace("{false}", no);
+    vec![(1, sql)]
+}

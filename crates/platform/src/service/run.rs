@@ -1,0 +1,267 @@
+//! The loops that keep services going: the log or the relay, timers, effects, retention.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::Source;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use super::{Host, relay_once};
+use crate::clock::Clock;
+use crate::db::{Error, Result};
+use crate::kernel::idempotency;
+use crate::kernel::inbox::Retain;
+use crate::tasks::Tasks;
+
+/// How the loops run.
+#[derive(Debug, Clone, Copy)]
+pub struct RuntimeConfig {
+    /// How many effects of one service are under way at once.
+    pub effects_at_once: usize,
+    /// How long published events are kept.
+    pub outbox_kept: Duration,
+    /// How long it is remembered that an event was handled: longer than any bus delivers it again.
+    pub handled_kept: Duration,
+    /// Whether the previous run did not finish: events are then handled one at a time until the
+    /// end of the log is reached, each try counted before it is made.
+    pub previous_run_crashed: bool,
+}
+
+impl Default for RuntimeConfig {
+    fn default() -> Self {
+        Self {
+            effects_at_once: 64,
+            outbox_kept: Duration::from_secs(7 * 24 * 3600),
+            handled_kept: Duration::from_secs(30 * 24 * 3600),
+            previous_run_crashed: false,
+        }
+    }
+}
+
+/// However well everything is woken, look again after this long.
+const FALLBACK: Duration = Duration::from_secs(1);
+
+/// How long to wait after an error of the environment.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// All services of a process, running.
+#[derive(Debug)]
+pub struct Runtime;
+
+impl Runtime {
+    /// Starts the loops of every service in `hosts`; they end when `tasks` is told to stop.
+    pub fn start(hosts: &[Arc<dyn Host>], config: RuntimeConfig, tasks: &Tasks) {
+        for host in hosts {
+            let clock = host.db().clock().clone();
+            let turn = |host: &Arc<dyn Host>| Loop {
+                host: Arc::clone(host),
+                clock: clock.clone(),
+                tasks: tasks.clone(),
+            };
+            if host.db().sqlite().is_some() {
+                let turn = turn(host);
+                tasks.spawn("log", async move { turn.follow_log(config).await });
+            } else {
+                let (turn, listeners) = (turn(host), hosts.to_vec());
+                tasks.spawn("relay", async move { turn.relay(listeners).await });
+            }
+            let (due, careful) = (turn(host), config.previous_run_crashed);
+            tasks.spawn("timers", async move { due.fire_timers(careful).await });
+            if !host.effects().is_empty() {
+                let effects = turn(host);
+                let at_once = config.effects_at_once;
+                tasks.spawn("effects", async move { effects.perform_effects(at_once).await });
+            }
+            let (retention, all) = (turn(host), hosts.to_vec());
+            tasks.spawn("retention", async move { retention.retain(all, config).await });
+        }
+    }
+}
+
+/// One loop of one service.
+struct Loop {
+    host: Arc<dyn Host>,
+    clock: Clock,
+    tasks: Tasks,
+}
+
+impl Loop {
+    fn stopping(&self) -> bool {
+        self.tasks.stopping().is_cancelled()
+    }
+
+    /// Waits for `span`, or less if it is time to stop.
+    async fn pause(&self, span: Duration) {
+        tokio::select! {
+            () = self.tasks.stopping().cancelled() => {}
+            () = self.clock.sleep(span) => {}
+        }
+    }
+
+    async fn failed(&self, what: &str, error: &Error) {
+        if !matches!(error, Error::Closed) {
+            tracing::warn!(service = self.host.source().name(), what, ?error, "will try again");
+        }
+        self.pause(PAUSE).await;
+    }
+
+    async fn follow_log(&self, config: RuntimeConfig) {
+        let Some(mut heads) = self.host.db().sqlite().map(|sqlite| sqlite.heads()) else { return };
+        if config.previous_run_crashed {
+            while let Err(error) = self.host.step_log_carefully().await {
+                if self.stopping() {
+                    return;
+                }
+                self.failed("catching up", &error).await;
+            }
+        }
+        while !self.stopping() {
+            heads.mark_unchanged();
+            match self.host.step_log().await {
+                Ok(true) => {}
+                Ok(false) => tokio::select! {
+                    () = self.tasks.stopping().cancelled() => {}
+                    _ = heads.changed() => {}
+                    () = self.clock.sleep(FALLBACK) => {}
+                },
+                Err(error) => self.failed("reading the log", &error).await,
+            }
+        }
+    }
+
+    async fn relay(&self, listeners: Vec<Arc<dyn Host>>) {
+        let wake = &self.host.db().scope.wake;
+        while !self.stopping() {
+            let arrived = wake.events.notified();
+            match relay_once(self.host.as_ref(), &listeners).await {
+                Ok(0) => tokio::select! {
+                    () = self.tasks.stopping().cancelled() => {}
+                    () = arrived => {}
+                    () = self.clock.sleep(FALLBACK) => {}
+                },
+                Ok(_) => {}
+                Err(error) => self.failed("relaying events", &error).await,
+            }
+        }
+    }
+
+    async fn fire_timers(&self, mut carefully: bool) {
+        let wake = &self.host.db().scope.wake;
+        while !self.stopping() {
+            let earlier = wake.timers.notified();
+            if let Err(error) = self.fire_due(carefully).await {
+                self.failed("firing timers", &error).await;
+                continue;
+            }
+            carefully = false;
+            let fallback = self.clock.now().plus(FALLBACK);
+            let next = wake.next_timer().map_or(fallback, |next| next.min(fallback));
+            tokio::select! {
+                () = self.tasks.stopping().cancelled() => {}
+                () = earlier => {}
+                () = self.clock.sleep_until(next) => {}
+            }
+        }
+    }
+
+    async fn fire_due(&self, carefully: bool) -> Result<()> {
+        let wake = &self.host.db().scope.wake;
+        while self.host.step_due(carefully).await? > 0 && !self.stopping() {}
+        wake.next_timer_is(None);
+        let next = self.host.next_due().await?;
+        // A commit in between may have set an earlier one.
+        let next = [next, wake.next_timer()].into_iter().flatten().min();
+        wake.next_timer_is(next);
+        Ok(())
+    }
+
+    /// Claims, performs and records, with up to `at_once` effects under way.
+    async fn perform_effects(&self, at_once: usize) {
+        let wake = &self.host.db().scope.wake;
+        let mut under_way = FuturesUnordered::new();
+        while !(self.stopping() && under_way.is_empty()) {
+            let arrived = wake.effects.notified();
+            let free = at_once.saturating_sub(under_way.len());
+            if free > 0 && !self.stopping() {
+                let limit = i64::try_from(free).unwrap_or(i64::MAX);
+                match self.host.claim_effects(limit).await {
+                    Ok(tasks) => {
+                        for task in tasks {
+                            let host = &self.host;
+                            under_way.push(async move {
+                                let performed = host.perform(&task).await;
+                                (task, performed)
+                            });
+                        }
+                    }
+                    Err(error) => self.failed("claiming effects", &error).await,
+                }
+            }
+            let mut done = Vec::new();
+            tokio::select! {
+                Some(first) = under_way.next(), if !under_way.is_empty() => done.push(first),
+                () = arrived, if free > 0 => {}
+                () = self.tasks.stopping().cancelled(), if under_way.is_empty() => {}
+                () = self.clock.sleep(FALLBACK) => {}
+            }
+            while let Some(Some(next)) = futures_util::FutureExt::now_or_never(under_way.next()) {
+                done.push(next);
+            }
+            if !done.is_empty() {
+                self.record(done).await;
+            }
+        }
+    }
+
+    async fn record(&self, done: Vec<(super::Task, super::Performed)>) {
+        // What cannot be recorded stays under its lease and is performed again when that ends:
+        // with the same key, so that it happens once.
+        if let Err(error) = self.host.record(done).await {
+            self.failed("recording effects", &error).await;
+        }
+    }
+
+    async fn retain(&self, all: Vec<Arc<dyn Host>>, config: RuntimeConfig) {
+        const EVERY: Duration = Duration::from_secs(600);
+        while !self.stopping() {
+            self.pause(EVERY).await;
+            if self.stopping() {
+                return;
+            }
+            if let Err(error) = self.retain_once(&all, config).await {
+                self.failed("deleting what is old", &error).await;
+            }
+        }
+    }
+
+    async fn retain_once(&self, all: &[Arc<dyn Host>], config: RuntimeConfig) -> Result<()> {
+        let now = self.clock.now();
+        loop {
+            let outbox_upto = read_by_all(self.host.source(), all).await?;
+            let retain = Retain {
+                outbox_before: now.minus(config.outbox_kept),
+                outbox_upto,
+                answers_before: now.minus(idempotency::KEPT),
+                handled_before: now.minus(config.handled_kept),
+            };
+            if self.host.db().write(retain).await? == 0 || self.stopping() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// Up to where everybody who listens to `source` has read its outbox.
+async fn read_by_all(source: Source, all: &[Arc<dyn Host>]) -> Result<i64> {
+    let mut least = i64::MAX;
+    for host in all {
+        let listens = host.reactions().iter().any(|reaction| reaction.on.source == source);
+        if listens && host.db().sqlite().is_some() {
+            let positions: BTreeMap<Source, i64> = host.positions().await?;
+            least = least.min(positions.get(&source).copied().unwrap_or(0));
+        }
+    }
+    Ok(least)
+}
