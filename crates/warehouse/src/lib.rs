@@ -1,0 +1,5 @@
+//! Stock, holds and shipments.
+
+pub mod config;
+pub mod contract;
+pub mod domain;
