@@ -1,1 +1,3 @@
-//! To be written.
+//! Who buys: guests' contacts and addresses, learned from their orders.
+
+pub mod domain;
