@@ -6,7 +6,9 @@
 //!
 //! What it leaves alone: where offers come from, where orders are kept, who is told.
 
+pub mod cart;
 mod command;
+pub mod contact;
 mod event;
 mod examples;
 mod life;
@@ -16,6 +18,7 @@ mod money;
 pub mod order;
 mod parcels;
 mod people;
+pub mod pricing;
 mod refusal;
 mod stock;
 mod table;

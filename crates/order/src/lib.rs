@@ -2,4 +2,5 @@
 //!
 //! Wiring only. The rules are in [`domain`].
 
+pub mod config;
 pub mod domain;
