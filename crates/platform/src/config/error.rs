@@ -57,10 +57,24 @@ impl ConfigError {
 
 fn wrong(error: &figment::Error, file: Option<&Path>) -> Wrong {
     let mut path = error.path.clone();
-    if let Kind::UnknownField(field, _) = &error.kind
-        && path.last() != Some(field)
+    let named = match &error.kind {
+        Kind::UnknownField(field, _) => Some(field.as_str()),
+        Kind::MissingField(field) => Some(field.as_ref()),
+        Kind::Message(_)
+        | Kind::InvalidType(..)
+        | Kind::InvalidValue(..)
+        | Kind::UnknownVariant(..)
+        | Kind::InvalidLength(..)
+        | Kind::DuplicateField(_)
+        | Kind::ISizeOutOfRange(_)
+        | Kind::USizeOutOfRange(_)
+        | Kind::Unsupported(_)
+        | Kind::UnsupportedKey(..) => None,
+    };
+    if let Some(named) = named
+        && path.last().is_none_or(|last| last != named)
     {
-        path.push(field.clone());
+        path.push(named.to_owned());
     }
     let from_variable =
         error.metadata.as_ref().is_some_and(|metadata| metadata.name == "environment variable");

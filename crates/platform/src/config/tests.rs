@@ -47,7 +47,7 @@ impl Default for Http {
     }
 }
 
-struct File(PathBuf, #[expect(dead_code, reason = "removed when dropped")] tempfile::TempDir);
+struct File(PathBuf, tempfile::TempDir);
 
 fn file(text: &str) -> File {
     let folder = tempfile::tempdir().unwrap();

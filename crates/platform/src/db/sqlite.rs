@@ -3,9 +3,9 @@
 mod gate;
 mod job;
 mod log;
+mod running;
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -19,6 +19,7 @@ use super::{Error, Result, Scope, Tx, Unit};
 use gate::Gate;
 use job::{Batch, Job, UnitJob, poll_once};
 pub use log::{Head, LogEntry, LogRead};
+use running::Running;
 
 /// How many units one transaction takes at most.
 const MAX_BATCH: usize = 512;
@@ -53,8 +54,7 @@ pub struct Sqlite {
     arrived: Condvar,
     log: Mutex<log::Log>,
     head: watch::Sender<Head>,
-    /// Keeps a second process out.
-    _lock: Option<File>,
+    running: Option<Running>,
 }
 
 /// A connection with its gate.
@@ -87,23 +87,46 @@ impl Sqlite {
     /// When another process has it open, or it cannot be opened.
     pub fn open(folder: &Path, readers: usize) -> Result<Arc<Self>> {
         std::fs::create_dir_all(folder).map_err(Error::unavailable)?;
-        let lock = File::create(folder.join("lock")).map_err(Error::unavailable)?;
-        lock.try_lock().map_err(Error::unavailable)?;
+        let running = Running::enter(folder)?;
+        Self::start(&folder.join("shop.db"), readers, Some(running))
+    }
+
+    /// Opens an existing file beside the process that runs the shop, for a look or a small
+    /// change by a tool: no lock is taken, and nothing it publishes would be noticed there.
+    ///
+    /// # Errors
+    /// When there is no such file or it cannot be opened.
+    pub fn beside(folder: &Path) -> Result<Arc<Self>> {
         let path = folder.join("shop.db");
+        std::fs::metadata(&path).map_err(Error::unavailable)?;
+        Self::start(&path, 1, None)
+    }
+
+    fn start(path: &Path, readers: usize, running: Option<Running>) -> Result<Arc<Self>> {
         let gate = Gate::default();
-        let writer = Writer::open(&path, &gate, OpenFlags::default())?;
+        let writer = Writer::open(path, &gate, OpenFlags::default())?;
         writer.configure()?;
         let read_only = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let readers: Vec<Mutex<Writer>> = (0..readers)
-            .map(|_| Writer::open(&path, &gate, read_only).map(Mutex::new))
+            .map(|_| Writer::open(path, &gate, read_only).map(Mutex::new))
             .collect::<Result<_>>()?;
-        let sqlite = Self::new(writer, readers, Some(lock));
-        let thread = Arc::clone(&sqlite);
+        let sqlite = Self::new(writer, readers, running);
+        sqlite.start_writer()?;
+        Ok(sqlite)
+    }
+
+    fn start_writer(self: &Arc<Self>) -> Result<()> {
+        let thread = Arc::clone(self);
         std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || thread.write_until_closed())
-            .map_err(Error::unavailable)?;
-        Ok(sqlite)
+            .map(drop)
+            .map_err(Error::unavailable)
+    }
+
+    /// Whether the process that had the file open before ended without [`Sqlite::close`].
+    pub fn previous_run_crashed(&self) -> bool {
+        self.running.as_ref().is_some_and(|running| running.previous_crashed)
     }
 
     /// A database in memory that does nothing by itself: the caller runs what is waiting with
@@ -133,15 +156,11 @@ impl Sqlite {
     /// When SQLite cannot be set up.
     pub fn in_memory() -> Result<Arc<Self>> {
         let sqlite = Self::by_hand()?;
-        let thread = Arc::clone(&sqlite);
-        std::thread::Builder::new()
-            .name("writer".to_owned())
-            .spawn(move || thread.write_until_closed())
-            .map_err(Error::unavailable)?;
+        sqlite.start_writer()?;
         Ok(sqlite)
     }
 
-    fn new(writer: Writer, readers: Vec<Mutex<Writer>>, lock: Option<File>) -> Arc<Self> {
+    fn new(writer: Writer, readers: Vec<Mutex<Writer>>, running: Option<Running>) -> Arc<Self> {
         Arc::new(Self {
             writer: Mutex::new(writer),
             readers,
@@ -149,7 +168,7 @@ impl Sqlite {
             arrived: Condvar::new(),
             log: Mutex::default(),
             head: watch::Sender::new(Head::default()),
-            _lock: lock,
+            running,
         })
     }
 
@@ -167,6 +186,11 @@ impl Sqlite {
     pub fn close(&self) {
         locked(&self.queue).closed = true;
         self.arrived.notify_all();
+        // The writer holds this while it works.
+        drop(locked(&self.writer));
+        if let Some(running) = &self.running {
+            running.leave();
+        }
     }
 
     pub(crate) fn migrate(&self, source: Source, migrations: &[Migration]) -> Result<()> {
