@@ -53,5 +53,5 @@ pub fn run(tree: &Tree) -> Result<String, String> {
         return Ok(format!("house rules ok; {}", house::sizes(&sources)));
     }
     let lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
-    Err(format!("{}\n{} findings", lines.join("\n"), findings.len()))
+    Err(format!("{}\nhouse rules broken: {}", lines.join("\n"), findings.len()))
 }
