@@ -86,7 +86,7 @@ async fn refused(error: &std::io::Error) {
 fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     // Beyond this hyper answers by itself, without a problem document; the edge refuses earlier.
-    let head_bytes = (limits.header_bytes + limits.uri_bytes).max(16 * 1024) + 16 * 1024;
+    let head_bytes = 2 * (limits.header_bytes + limits.uri_bytes) + 32 * 1024;
     builder
         .http1()
         .timer(TokioTimer::new())
