@@ -46,9 +46,10 @@ clean-data: ## Throw the local shop in ./data away
 
 .PHONY: test
 test: install-tools ## Everything: checks, tests on both engines, simulation, the API under schemathesis
-	@scripts/with-postgres $(MAKE) --no-print-directory test-all
+	@scripts/with-postgres scripts/with-maildev $(MAKE) --no-print-directory test-all
+	@printf '\nall of it passed\n'
 
-# Needs DATABASE_URL: `make test` sees to it.
+# One PostgreSQL and one MailDev for all of it: `make test` sees to that.
 .PHONY: test-all
 test-all: check test-unit test-doc test-simulation test-api
 
@@ -68,9 +69,9 @@ check: install-tools ## What can be checked without running: format, lints, lice
 	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
 
 .PHONY: test-unit
-test-unit: ## The tests of all crates, on SQLite and PostgreSQL
+test-unit: install-tools ## The tests of all crates, on SQLite and PostgreSQL, with mails to MailDev
 	$(call step,tests)
-	scripts/with-postgres cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE)
+	scripts/with-postgres scripts/with-maildev cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE)
 
 .PHONY: test-doc
 test-doc: ## The examples in the documentation

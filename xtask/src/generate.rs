@@ -6,49 +6,31 @@
 mod asyncapi;
 mod problems;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use crate::tree::Tree;
 
-/// A generated document.
+/// A generated document that is written here.
 struct Document {
     /// Where it is kept, from the root.
     path: &'static str,
-    /// Who writes it.
-    writer: Writer,
-}
-
-/// Who writes a document.
-enum Writer {
-    /// A function here.
-    Here(fn(&Tree) -> Result<String, String>),
-    /// The program: what `kontor` with these arguments prints.
-    Program(&'static [&'static str]),
+    /// What writes it.
+    write: fn(&Tree) -> Result<String, String>,
 }
 
 const DOCUMENTS: &[Document] = &[
-    Document { path: "docs/reference/asyncapi.json", writer: Writer::Here(asyncapi::write) },
-    Document { path: "docs/problems/README.md", writer: Writer::Here(problems::write) },
-    Document { path: "docs/reference/openapi.json", writer: Writer::Program(&["openapi"]) },
-    Document {
-        path: "docs/reference/configuration.md",
-        writer: Writer::Program(&["reference", "configuration"]),
-    },
-    Document {
-        path: "docs/reference/states.md",
-        writer: Writer::Program(&["reference", "states"]),
-    },
-    Document {
-        path: "docs/reference/choreography.md",
-        writer: Writer::Program(&["reference", "choreography"]),
-    },
-    Document {
-        path: "docs/reference/command-line.md",
-        writer: Writer::Program(&["reference", "command-line"]),
-    },
+    Document { path: "docs/reference/asyncapi.json", write: asyncapi::write },
+    Document { path: "docs/problems/README.md", write: problems::write },
 ];
+
+/// What `kontor reference` writes is kept here, and nothing else is but what [`DOCUMENTS`] names.
+const REFERENCE: &str = "docs/reference/";
+
+/// Generated documents, by where they are kept.
+type Made = BTreeMap<String, String>;
 
 /// Writes the documents.
 ///
@@ -57,10 +39,9 @@ const DOCUMENTS: &[Document] = &[
 pub fn write(parts: &[&str]) -> Result<String, String> {
     let tree = Tree::of_workspace()?;
     let mut report = Vec::new();
-    for document in chosen(parts)? {
-        let text = made(document, &tree)?;
-        let changed = put(&tree.root, document.path, &text)?;
-        report.push(format!("{} {}", document.path, if changed { "written" } else { "as it was" }));
+    for (path, text) in made(&tree, parts)? {
+        let changed = put(&tree.root, &path, &text)?;
+        report.push(format!("{path} {}", if changed { "written" } else { "as it was" }));
     }
     Ok(report.join("\n"))
 }
@@ -71,53 +52,75 @@ pub fn write(parts: &[&str]) -> Result<String, String> {
 /// Names them, when there are any; or when one cannot be made.
 pub fn compare(parts: &[&str]) -> Result<String, String> {
     let tree = Tree::of_workspace()?;
-    let mut stale = Vec::new();
-    let chosen = chosen(parts)?;
-    for document in &chosen {
-        let text = made(document, &tree)?;
-        if let Some(difference) = difference(&tree, document.path, &text) {
-            stale.push(difference);
-        }
+    let made = made(&tree, parts)?;
+    let mut stale: Vec<String> =
+        made.iter().filter_map(|(path, text)| difference(&tree, path, text)).collect();
+    if parts.is_empty() {
+        stale.extend(nobodys(&tree, &made));
     }
     if stale.is_empty() {
-        return Ok(format!("{} generated documents ok", chosen.len()));
+        return Ok(format!("{} generated documents ok", made.len()));
     }
     Err(format!("{}\nrun `make generate` and commit what it wrote", stale.join("\n")))
 }
 
-fn chosen(parts: &[&str]) -> Result<Vec<&'static Document>, String> {
-    let chosen: Vec<&Document> = DOCUMENTS
-        .iter()
-        .filter(|document| parts.is_empty() || parts.iter().any(|p| document.path.contains(p)))
-        .collect();
-    if chosen.is_empty() {
-        Err(format!("no generated document is called {parts:?}"))
-    } else {
-        Ok(chosen)
+/// The documents whose path contains one of the parts; all of them if there are none. The program is
+/// asked only when it has to be: building it takes minutes.
+fn made(tree: &Tree, parts: &[&str]) -> Result<Made, String> {
+    let wanted = |path: &str| parts.is_empty() || parts.iter().any(|part| path.contains(part));
+    let mut made = Made::new();
+    for document in DOCUMENTS.iter().filter(|document| wanted(document.path)) {
+        let text = (document.write)(tree)
+            .map_err(|why| format!("{} cannot be written: {why}", document.path))?;
+        made.insert(document.path.to_owned(), ended(&text));
     }
+    let all_are_made_here =
+        parts.iter().all(|part| DOCUMENTS.iter().any(|document| document.path.contains(part)));
+    if parts.is_empty() || !all_are_made_here {
+        made.extend(by_the_program(tree)?.into_iter().filter(|(path, _)| wanted(path)));
+    }
+    if made.is_empty() { Err(format!("no generated document is called {parts:?}")) } else { Ok(made) }
 }
 
-fn made(document: &Document, tree: &Tree) -> Result<String, String> {
-    let text = match &document.writer {
-        Writer::Here(write) => write(tree),
-        Writer::Program(arguments) => program(&tree.root, arguments),
-    };
-    text.map(|text| format!("{}\n", text.trim_end()))
-        .map_err(|why| format!("{} cannot be written: {why}", document.path))
+/// A text with exactly one line end at its end.
+fn ended(text: &str) -> String {
+    format!("{}\n", text.trim_end())
 }
 
-fn program(root: &Path, arguments: &[&str]) -> Result<String, String> {
-    let output = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()))
-        .args(["run", "--quiet", "-p", "kontor", "--"])
-        .args(arguments)
-        .current_dir(root)
+/// What the program itself writes of its services: `kontor reference FOLDER`.
+fn by_the_program(tree: &Tree) -> Result<Made, String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["run", "--quiet", "-p", "kontor", "--", "reference"])
+        .arg(folder.path())
+        .current_dir(&tree.root)
         .output()
         .map_err(|error| error.to_string())?;
     if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("kontor {}: {}", arguments.join(" "), said.trim()));
+        return Err(format!("kontor reference: {}", String::from_utf8_lossy(&output.stderr).trim()));
     }
-    String::from_utf8(output.stdout).map_err(|error| error.to_string())
+    collected(folder.path())
+}
+
+/// The files of a folder as documents of the reference.
+fn collected(folder: &Path) -> Result<Made, String> {
+    let mut made = Made::new();
+    for entry in fs::read_dir(folder).map_err(|error| error.to_string())? {
+        let entry = entry.map_err(|error| error.to_string())?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let text = fs::read_to_string(entry.path()).map_err(|error| format!("{name}: {error}"))?;
+        made.insert(format!("{REFERENCE}{name}"), ended(&text));
+    }
+    if made.is_empty() { Err("kontor reference wrote nothing".into()) } else { Ok(made) }
+}
+
+/// What lies among the generated documents and nobody writes any more.
+fn nobodys(tree: &Tree, made: &Made) -> Vec<String> {
+    let kept = tree.files.iter().map(|file| file.path.as_str());
+    kept.filter(|path| path.starts_with(REFERENCE) && !made.contains_key(*path))
+        .map(|path| format!("{path}: nobody writes it: take it away"))
+        .collect()
 }
 
 /// Writes a file unless it says so already. Gives whether it was written.
@@ -177,9 +180,28 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_names_no_document_is_refused() {
-        assert!(chosen(&["asnycapi"]).is_err());
-        assert_eq!(chosen(&["asyncapi"]).unwrap().len(), 1);
-        assert_eq!(chosen(&[]).unwrap().len(), DOCUMENTS.len());
+    fn a_document_made_here_is_made_without_the_program() {
+        let tree = Tree::of_workspace().unwrap();
+        let made = made(&tree, &["asyncapi"]).unwrap();
+        assert_eq!(made.keys().collect::<Vec<_>>(), ["docs/reference/asyncapi.json"]);
+    }
+
+    #[test]
+    fn what_the_program_wrote_is_kept_in_the_reference() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(collected(folder.path()).is_err());
+        fs::write(folder.path().join("states.md"), "# States\n\n\n").unwrap();
+        let made = collected(folder.path()).unwrap();
+        assert_eq!(made["docs/reference/states.md"], "# States\n");
+    }
+
+    #[test]
+    fn a_document_that_nobody_writes_any_more_is_found() {
+        let tree = Tree::made_of(&[("docs/reference/old.md", ""), ("docs/adr/0001.md", "")]);
+        assert_eq!(nobodys(&tree, &Made::new()), [
+            "docs/reference/old.md: nobody writes it: take it away"
+        ]);
+        let made = Made::from([("docs/reference/old.md".into(), String::new())]);
+        assert!(nobodys(&tree, &made).is_empty());
     }
 }
