@@ -1,0 +1,1 @@
+//! The whole shop under a seeded scheduler with faults.
