@@ -1,5 +1,7 @@
 //! What a request may say, and what it is told when it says it wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod http_support;
 
 use axum::Router;

@@ -1,5 +1,7 @@
 //! What a client may do to a socket, and what it does to everybody else: nothing.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod http_support;
 
 use std::convert::Infallible;
@@ -108,7 +110,9 @@ async fn a_connection_that_was_used_may_rest_a_while_but_not_for_ever() {
 async fn heads_and_addresses_that_are_too_long_are_refused() {
     let program = start(Limits::default()).await;
     for bytes in [64 * 1024, 40 * 1024, 300 * 1024] {
-        let head = format!("GET /hello HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "y".repeat(bytes));
+        let long = "y".repeat(bytes);
+        let head =
+            format!("GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx: {long}\r\n\r\n");
         let answer = program.say(&head).await;
         assert_eq!(status(&answer), 431, "{bytes}: {answer:.200}");
         assert!(bytes > 64 * 1024 || is_problem(&answer, "headers-too-large"), "{bytes}: {answer}");
@@ -451,7 +455,6 @@ async fn streams_that_are_opened_and_reset_at_once_end_the_connection() {
     let (mut reader, mut writer) = stream.into_split();
     let flood = platform::tasks::spawn("rapid reset", async move {
         writer.write_all(&preface()).await.unwrap();
-        let mut sent = 0;
         for batch in 0..100_u32 {
             let mut bytes = Vec::new();
             for n in 0..1_000 {
@@ -462,14 +465,16 @@ async fn streams_that_are_opened_and_reset_at_once_end_the_connection() {
             if writer.write_all(&bytes).await.is_err() {
                 break;
             }
-            sent += 1_000;
         }
-        sent
     });
     let mut bytes = Vec::new();
     let _ = bounded(reader.read_to_end(&mut bytes)).await;
-    assert!(bounded(flood).await.unwrap() < 100_000, "all of them were taken");
-    assert!(frames(&bytes).iter().any(|(kind, _, _)| *kind == GOAWAY), "no GOAWAY");
+    bounded(flood).await.unwrap();
+    let told = frames(&bytes).into_iter().find(|(kind, _, _)| *kind == GOAWAY);
+    // The last stream that was looked at, and the reason: ENHANCE_YOUR_CALM.
+    let (_, _, goaway) = told.expect("no GOAWAY");
+    let last = u32::from_be_bytes([goaway[0], goaway[1], goaway[2], goaway[3]]);
+    assert!(last < 1_000 && goaway[7] == 11, "{goaway:?}");
     serves(&program).await;
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::*;
 
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Config {
     http: Http,
@@ -36,11 +36,6 @@ struct Mail {
     password: Credential,
 }
 
-impl Default for Config {
-    fn default() -> Self {
-        Self { http: Http::default(), mail: None, key: None }
-    }
-}
 impl Default for Http {
     fn default() -> Self {
         Self { listen: "127.0.0.1:8080".into(), body_bytes: 1024, kind: Kind::Careful }
@@ -60,11 +55,11 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let File(path, _folder) = &file(text);
     let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
     load_with(Some(path), variables).map_err(|error| match error {
-        ConfigError::Wrong(wrong) => wrong
+        ConfigError::Wrong(ref wrong) => wrong
             .iter()
             .map(|wrong| wrong.to_string().replace(&path.display().to_string(), "kontor.toml"))
             .collect(),
-        other => vec![other.to_string()],
+        ConfigError::Unreadable { .. } | ConfigError::Unwritable(_) => vec![error.to_string()],
     })
 }
 

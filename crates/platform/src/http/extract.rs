@@ -3,7 +3,6 @@
 //! In place of axum's own extractors, which ignore unknown fields and answer in prose. What
 //! cannot be read is 400 `malformed`, what can be read and does not fit 422.
 
-use axum::RequestExt;
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, Request};
 use axum::response::{IntoResponse, Response};
@@ -194,16 +193,6 @@ fn unescape(text: &str) -> Result<String, Problem> {
         return Err(Problem::malformed("The query string has a NUL character."));
     }
     String::from_utf8(plain).map_err(|_| wrong())
-}
-
-/// Takes `T` out of a request, for middleware and tests.
-///
-/// # Errors
-/// Whatever `T` says.
-pub async fn take<T: FromRequestParts<()> + 'static>(
-    request: &mut Request,
-) -> Result<T, T::Rejection> {
-    request.extract_parts::<T>().await
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! it is told to say.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::future::Future;
 use std::net::SocketAddr;

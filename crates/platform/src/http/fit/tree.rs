@@ -52,10 +52,7 @@ impl<'de> Deserializer<'de> for Node {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
-        match self {
-            Self::Null => visitor.visit_none(),
-            node => visitor.visit_some(node),
-        }
+        if self == Self::Null { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(
@@ -73,31 +70,30 @@ impl<'de> Deserializer<'de> for Node {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        match self {
-            Self::Object(_) => self.deserialize_any(visitor),
-            other => Err(Misfit::invalid_type(other.unexpected(), &"an object")),
+        if matches!(self, Self::Object(_)) {
+            self.deserialize_any(visitor)
+        } else {
+            Err(Misfit::invalid_type(self.unexpected(), &"an object"))
         }
     }
 
     fn deserialize_enum<V: Visitor<'de>>(
-        self,
+        mut self,
         name: &'static str,
         variants: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Misfit> {
-        match self {
-            Self::Text(variant) => {
-                let text: StringDeserializer<Misfit> = variant.into_deserializer();
-                text.deserialize_enum(name, variants, visitor)
-            }
-            Self::Object(mut members) if members.len() == 1 => match members.pop() {
-                Some((variant, node)) => visitor.visit_enum(Variant { variant, node }),
-                None => Err(Misfit::custom("should be a text or an object with one key")),
-            },
-            other => {
-                Err(Misfit::invalid_type(other.unexpected(), &"a text or an object with one key"))
-            }
+        if let Self::Text(variant) = self {
+            let text: StringDeserializer<Misfit> = variant.into_deserializer();
+            return text.deserialize_enum(name, variants, visitor);
         }
+        if let Self::Object(members) = &mut self
+            && members.len() == 1
+            && let Some((variant, node)) = members.pop()
+        {
+            return visitor.visit_enum(Variant { variant, node });
+        }
+        Err(Misfit::invalid_type(self.unexpected(), &"a text or an object with one key"))
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Misfit> {
@@ -184,10 +180,10 @@ impl<'de> VariantAccess<'de> for VariantBody {
     type Error = Misfit;
 
     fn unit_variant(self) -> Result<(), Misfit> {
-        match self.node {
-            Node::Null => Ok(()),
-            other => Err(Misfit::invalid_type(other.unexpected(), &"null").inside(self.variant)),
+        if self.node == Node::Null {
+            return Ok(());
         }
+        Err(Misfit::invalid_type(self.node.unexpected(), &"null").inside(self.variant))
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Misfit> {
