@@ -222,7 +222,8 @@ mod tests {
         Contact {
             email: format!("Anna{n}@example.org"),
             language: language.into(),
-            name: (!n.is_multiple_of(3)).then(|| NameUsed { last_used_at: at, name: format!("Anna {n}") }),
+            name: (!n.is_multiple_of(3))
+                .then(|| NameUsed { last_used_at: at, name: format!("Anna {n}") }),
             addresses: vec![AddressUsed { address: address(street), last_used_at: at }],
             first_order_at: at,
             last_order_at: at,
