@@ -1,4 +1,4 @@
-//! Every event there is. One line in [`events!`] adds one: its type, its publisher, its payload.
+//! Every event there is. One line in `events!` adds one: its type, its publisher, its payload.
 
 mod catalogue;
 mod customer;
