@@ -107,6 +107,26 @@ async fn a_connection_that_was_used_may_rest_a_while_but_not_for_ever() {
 }
 
 #[tokio::test]
+async fn a_connection_beyond_the_cap_waits_until_another_has_gone() {
+    let program = start(Limits { connections: 2, ..Limits::default() }).await;
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = program.connect().await;
+        stream.write_all(b"GET /hello HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        read_until(&mut stream, "hello").await;
+        held.push(stream);
+    }
+    let mut third = program.connect().await;
+    let ask = b"GET /hello HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    third.write_all(ask).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(200), third.readable()).await;
+    assert!(early.is_err(), "it was served beyond the cap");
+    held.pop();
+    let answer = read_all(&mut third).await;
+    assert!(status(&answer) == 200 && answer.ends_with("hello"), "{answer}");
+}
+
+#[tokio::test]
 async fn heads_and_addresses_that_are_too_long_are_refused() {
     let program = start(Limits::default()).await;
     for bytes in [64 * 1024, 40 * 1024, 300 * 1024] {

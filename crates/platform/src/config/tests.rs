@@ -120,6 +120,11 @@ fn what_is_wrong_is_told_with_its_key_and_where_it_comes_from() {
             vec![],
             "key: a secret has at least 24 bytes; `openssl rand -hex 32` makes a good one (kontor.toml:1)",
         ),
+        (
+            "[mail]\nserver = \"x\"\n",
+            vec![("KONTOR_MAIL__PASSWORD", "12345678")],
+            "mail.password: is not a text: put it in double quotes (KONTOR_MAIL__PASSWORD)",
+        ),
         ("[mail]\nserver = \"x\"\n", vec![], "mail.password: is missing (kontor.toml:1)"),
     ] {
         assert_eq!(read(text, &variables).unwrap_err(), [told], "{text}");

@@ -11,7 +11,7 @@ use axum::Router;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{self, Patience};
 use super::limits::Limits;
@@ -36,6 +36,7 @@ pub async fn serve(
     let patience = Patience::new(limits);
     let (tracker, cut) = (TaskTracker::new(), CancellationToken::new());
     while let Some(place) = or_stop(&stopping, Arc::clone(&places).acquire_owned()).await {
+        let Ok(place) = place else { break };
         let Some(accepted) = or_stop(&stopping, listener.accept()).await else { break };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -46,13 +47,12 @@ pub async fn serve(
         };
         let (builder, app) = (Arc::clone(&builder), app.clone());
         let (stopping, cut) = (stopping.clone(), cut.clone());
-        metrics::gauge!("http_connections").increment(1);
+        let open = Open::new(place);
         tracker.spawn(async move {
             let serving = connection::serve(stream, app, &builder, patience, stopping);
             // Out of time: what is not finished is cut off.
             let _ = or_stop(&cut, serving).await;
-            metrics::gauge!("http_connections").decrement(1);
-            drop(place);
+            drop(open);
         });
     }
     drop(listener);
@@ -62,6 +62,22 @@ pub async fn serve(
     cut.cancel();
     tracker.wait().await;
     Drained { finished }
+}
+
+/// An open connection, counted until it is dropped.
+struct Open(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
+impl Open {
+    fn new(place: OwnedSemaphorePermit) -> Self {
+        metrics::gauge!("http_connections").increment(1);
+        Self(place)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        metrics::gauge!("http_connections").decrement(1);
+    }
 }
 
 /// What `work` gives, or nothing once it is time to stop.
