@@ -22,6 +22,7 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
+pub use answer::KEY_LIFE;
 pub use bill::Bill;
 pub use command::{Command, Event, Moment, Portion, Refusal};
 pub use operation::{CaptureMode, Method, Operation, OperationKind, OperationStatus};

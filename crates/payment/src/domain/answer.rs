@@ -16,7 +16,7 @@ pub(super) const NEVER_ARRIVED: &str = "never_arrived";
 
 /// An operation may be sent again under its key while the provider still knows the key: a day,
 /// less a margin for clocks and queues.
-const KEY_LIFE: Duration = Duration::from_secs(20 * 3600);
+pub const KEY_LIFE: Duration = Duration::from_secs(20 * 3600);
 
 /// An authorisation nobody wants any more is given up sooner.
 const UNWANTED_LIFE: Duration = Duration::from_secs(600);
@@ -61,7 +61,12 @@ impl Payment {
         };
         let asks = match operation.status {
             // The call may still be on its way: only its own answer counts.
-            OperationStatus::Requested if self.operation.is_some() => return Vec::new(),
+            OperationStatus::Requested
+                if self.operation.is_some()
+                    && moment.at.since(operation.requested_at) < KEY_LIFE =>
+            {
+                return Vec::new();
+            }
             OperationStatus::Requested => 0,
             OperationStatus::Unknown { asks } => asks,
         };
@@ -121,13 +126,13 @@ impl Payment {
             Reply::Authorised { reference, amount } => {
                 match self.held_for(operation, method, reference, *amount, false, moment) {
                     Ok(held) => Event::Authorised { by, held },
-                    Err(conflict) => conflict,
+                    Err(mismatch) => mismatch.stops(by),
                 }
             }
             Reply::Captured { reference, amount, .. } => {
                 match self.held_for(operation, method, reference, *amount, true, moment) {
                     Ok(held) => Event::Charged { by, too_late: None, held },
-                    Err(conflict) => conflict,
+                    Err(mismatch) => mismatch.stops(by),
                 }
             }
             Reply::ActionRequired { .. } if waits => still_waiting(operation, moment),
@@ -160,6 +165,7 @@ impl Payment {
         let failed = |code: &str| Event::CaptureFailed { by, shipment_id, code: code.to_owned() };
         let multi = self.held().is_some_and(|held| held.method.multi_capture);
         let portion = match shipment_id {
+            None if self.parcels.is_empty() => Portion::Everything,
             None => Portion::Rest,
             Some(_) if multi => Portion::Parcel,
             Some(_) => Portion::Everything,
@@ -220,10 +226,7 @@ impl Payment {
                         Ok(held) => {
                             vec![Event::Charged { by: attempt.id, too_late: Some(by), held }]
                         }
-                        Err(Event::Conflicted { reason, held, .. }) => {
-                            vec![Event::Conflicted { by, reason, held }]
-                        }
-                        Err(_) => Vec::new(),
+                        Err(mismatch) => vec![mismatch.stops(by)],
                     }
                 } else {
                     vec![self.conflict(by, "the provider took what was to be given up")]
@@ -299,7 +302,7 @@ impl Payment {
         amount: Money,
         taken: bool,
         moment: Moment,
-    ) -> Result<Held, Event> {
+    ) -> Result<Held, Box<Mismatch>> {
         let ours = amount.currency == self.currency;
         let authorised_minor = if ours { amount.amount_minor } else { 0 };
         let life = Duration::from_secs(u64::from(method.authorisation_days) * 86_400);
@@ -315,11 +318,10 @@ impl Payment {
             Ok(held)
         } else {
             let asked = Money::new(operation.amount_minor, self.currency);
-            Err(Event::Conflicted {
-                by: operation.id,
+            Err(Box::new(Mismatch {
                 reason: format!("{asked} was asked for and {amount} is held by the provider"),
                 held: (ours || !taken).then_some(held),
-            })
+            }))
         }
     }
 
@@ -338,6 +340,18 @@ impl Payment {
         } else {
             unknown(operation, why, operation.status.asks(), moment)
         }
+    }
+}
+
+/// The provider holds something else than what it was asked for.
+struct Mismatch {
+    reason: String,
+    held: Option<Held>,
+}
+
+impl Mismatch {
+    fn stops(self, by: OperationId) -> Event {
+        Event::Conflicted { by, reason: self.reason, held: self.held }
     }
 }
 

@@ -216,7 +216,7 @@ pub fn by_rate<'a>(amounts: impl IntoIterator<Item = &'a Taxed>) -> Vec<Taxed> {
             sums.push(*amount);
         }
     }
-    sums.sort_by(|a, b| b.rate.cmp(&a.rate));
+    sums.sort_by_key(|sum| std::cmp::Reverse(sum.rate));
     sums
 }
 

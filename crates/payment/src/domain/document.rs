@@ -5,6 +5,12 @@
 //! addresses can be removed when the law no longer wants them kept, and the chain still proves
 //! that nothing else was changed.
 
+mod chain;
+mod credit;
+mod draft;
+#[cfg(test)]
+mod tests;
+
 use contracts::events::{Address, TaxMode, Taxed};
 use contracts::{Currency, OrderId, PaymentId, ShipmentId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -12,8 +18,10 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::Bill;
-use super::bill::{Charge, by_rate};
+use super::bill::by_rate;
+
+pub use chain::{ChainFault, Link, verify};
+pub use credit::{Creditable, credit};
 
 /// Which series a document is numbered in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -308,228 +316,4 @@ pub fn commitment(salt: &str, person: &Person) -> Result<String, serde_json::Err
 /// SHA-256 in hex.
 pub fn sha256(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
-}
-
-impl Draft {
-    /// An invoice for what was charged.
-    pub fn invoice(
-        id: Uuid,
-        payment: &super::Payment,
-        bill: &Bill,
-        charge: &Charge,
-        shipment_id: Option<ShipmentId>,
-    ) -> Self {
-        Self {
-            id,
-            series: Series::Invoice,
-            payment_id: payment.id,
-            order_id: payment.order_id,
-            order_number: bill.order_number.clone(),
-            shipment_id,
-            currency: bill.currency,
-            tax_mode: bill.tax_mode,
-            lines: invoice_lines(bill, charge),
-            corrects: None,
-            reason: None,
-        }
-    }
-
-    /// A credit note that takes back `amounts` of an invoice.
-    pub fn credit_note(id: Uuid, invoice: &Document, amounts: &[Taxed], reason: &str) -> Self {
-        let line = |amount: &Taxed| DocumentLine {
-            kind: LineKind::Adjustment,
-            description: format!("Credit on invoice {}", invoice.number),
-            sku: None,
-            quantity: 1,
-            unit_net_minor: amount.net_minor,
-            discount_minor: 0,
-            amount: *amount,
-        };
-        Self {
-            id,
-            series: Series::CreditNote,
-            payment_id: invoice.payment_id,
-            order_id: invoice.order_id,
-            order_number: invoice.order_number.clone(),
-            shipment_id: invoice.shipment_id,
-            currency: invoice.currency,
-            tax_mode: invoice.tax_mode,
-            lines: amounts.iter().map(line).collect(),
-            corrects: Some(Corrected { invoice_id: invoice.id, number: invoice.number.clone() }),
-            reason: Some(reason.to_owned()),
-        }
-    }
-}
-
-fn invoice_lines(bill: &Bill, charge: &Charge) -> Vec<DocumentLine> {
-    let net_of = |price_minor: i64, amount: &Taxed| match bill.tax_mode {
-        TaxMode::Included => price_minor - amount.rate.included_in(price_minor),
-        TaxMode::Added => price_minor,
-    };
-    let goods = charge.lines.iter().filter_map(|charged| {
-        let line = bill.lines.get(charged.index)?;
-        Some(DocumentLine {
-            kind: LineKind::Goods,
-            description: line.name.clone(),
-            sku: Some(line.sku.to_string()),
-            quantity: charged.quantity,
-            unit_net_minor: net_of(line.unit_price_minor, &line.amount),
-            discount_minor: charged.discount_minor,
-            amount: charged.amount,
-        })
-    });
-    let single = |kind, description: &str, amount: &Taxed| DocumentLine {
-        kind,
-        description: description.to_owned(),
-        sku: None,
-        quantity: 1,
-        unit_net_minor: amount.net_minor,
-        discount_minor: 0,
-        amount: *amount,
-    };
-    let name = bill.shipping_name.as_deref().unwrap_or("Shipping");
-    let shipping = charge.shipping.iter().map(|amount| single(LineKind::Shipping, name, amount));
-    let rest = charge.adjustment.iter();
-    let rest = rest.map(|amount| single(LineKind::Adjustment, "Balance", amount));
-    goods
-        .chain(shipping)
-        .chain(rest)
-        .filter(|line| line.kind == LineKind::Goods || line.amount.gross_minor != 0)
-        .collect()
-}
-
-/// What of an invoice has not been credited yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Creditable {
-    /// The invoice.
-    pub invoice: Document,
-    /// What is left of it, by rate.
-    pub left: Vec<Taxed>,
-}
-
-/// Spreads a refund over an order's invoices, the latest first: what is credited on each. What no
-/// invoice covers at its rate is taken from the rates that are left; never more than was invoiced.
-pub fn credit(
-    invoices: &mut [Creditable],
-    wanted: &[Taxed],
-    total_minor: i64,
-) -> Vec<(usize, Vec<Taxed>)> {
-    let mut taken: Vec<(usize, Vec<Taxed>)> = Vec::new();
-    let mut open_minor = total_minor;
-    let mut take = |index: usize, left: &mut Taxed, gross_minor: i64| {
-        let part = part_of(left, gross_minor);
-        left.gross_minor -= part.gross_minor;
-        left.tax_minor -= part.tax_minor;
-        left.net_minor -= part.net_minor;
-        if part.gross_minor != 0 {
-            match taken.iter_mut().find(|(position, _)| *position == index) {
-                Some((_, parts)) => parts.push(part),
-                None => taken.push((index, vec![part])),
-            }
-        }
-    };
-    let same =
-        |left: &Taxed, want: &Taxed| left.rate == want.rate && left.zero_reason == want.zero_reason;
-    for want in wanted {
-        let mut want_minor = want.gross_minor.min(open_minor);
-        for (index, creditable) in invoices.iter_mut().enumerate().rev() {
-            for left in creditable.left.iter_mut().filter(|left| same(left, want)) {
-                let gross_minor = want_minor.min(left.gross_minor).max(0);
-                take(index, left, gross_minor);
-                want_minor -= gross_minor;
-                open_minor -= gross_minor;
-            }
-        }
-    }
-    for (index, creditable) in invoices.iter_mut().enumerate().rev() {
-        for left in &mut creditable.left {
-            let gross_minor = open_minor.min(left.gross_minor).max(0);
-            take(index, left, gross_minor);
-            open_minor -= gross_minor;
-        }
-    }
-    for (_, parts) in &mut taken {
-        *parts = by_rate(parts.iter());
-    }
-    taken.sort_by_key(|(index, _)| *index);
-    taken
-}
-
-/// A part of an amount, its tax in proportion; all of it takes all of the tax.
-fn part_of(whole: &Taxed, gross_minor: i64) -> Taxed {
-    let tax_minor = if gross_minor == whole.gross_minor {
-        whole.tax_minor
-    } else {
-        whole.rate.included_in(gross_minor).min(whole.tax_minor)
-    };
-    Taxed { net_minor: gross_minor - tax_minor, tax_minor, gross_minor, ..*whole }
-}
-
-/// What is wrong with a chain of documents.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ChainFault {
-    /// A document's text is not what was hashed.
-    #[error("{0} was changed after it was issued")]
-    Changed(String),
-    /// A document does not hold the hash of the one before.
-    #[error("{0} does not follow the document before it")]
-    Broken(String),
-    /// A number is missing or doubled.
-    #[error("{0} is not the number that follows")]
-    Gap(String),
-    /// A personal block is not the one that was committed to.
-    #[error("the personal block of {0} was changed")]
-    PersonChanged(String),
-}
-
-/// One kept document, for checking.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
-    /// Its number, as kept beside the text.
-    pub number: String,
-    /// The year of its number.
-    pub year: i64,
-    /// Its number within the year.
-    pub sequence: i64,
-    /// Its text.
-    pub text: String,
-    /// Its hash.
-    pub hash: String,
-    /// Salt and personal block, unless removed.
-    pub person: Option<(String, Person)>,
-}
-
-/// Checks a whole series, in order: hashes, numbers without gaps, personal blocks.
-pub fn verify(links: &[Link]) -> Vec<ChainFault> {
-    let mut faults = Vec::new();
-    let mut before: Option<&Link> = None;
-    for link in links {
-        let number = || link.number.clone();
-        let document = serde_json::from_str::<Document>(&link.text).ok();
-        let document = document.filter(|document| document.number == link.number);
-        if sha256(&link.text) != link.hash || document.is_none() {
-            faults.push(ChainFault::Changed(number()));
-        }
-        if let Some(document) = document {
-            if document.previous_hash != before.map(|link| link.hash.clone()).unwrap_or_default() {
-                faults.push(ChainFault::Broken(number()));
-            }
-            let holds = |(salt, person): &(String, Person)| {
-                commitment(salt, person).is_ok_and(|made| made == document.person_commitment)
-            };
-            if !link.person.as_ref().is_none_or(holds) {
-                faults.push(ChainFault::PersonChanged(number()));
-            }
-        }
-        let follows = match before {
-            Some(before) if before.year == link.year => link.sequence == before.sequence + 1,
-            Some(before) => link.year > before.year && link.sequence == 1,
-            None => link.sequence == 1,
-        };
-        if !follows {
-            faults.push(ChainFault::Gap(number()));
-        }
-        before = Some(link);
-    }
-    faults
 }

@@ -149,15 +149,16 @@ impl Payment {
         })
     }
 
-    /// Odd cents between the parcels and what is owed after a reduction that came late.
+    /// Odd cents between the parcels and what is owed after a reduction that came late; or, where
+    /// nothing is left to ship, what needs no parcel.
     fn next_rest(&self, held: &Held, bill: &Bill, moment: Moment) -> Option<Event> {
         let taken = |state: &ParcelState| matches!(state, ParcelState::Taken { .. });
         let provider = held.method.provider.as_ref()?;
         let rest_minor = (self.owed_minor() - held.captured_minor).min(held.capturable_minor());
+        let reduced_to_nothing_that_ships = self.parcels.is_empty() && !self.reductions.is_empty();
         let due = rest_minor > 0
-            && held.method.multi_capture
             && self.rest_refused.is_none()
-            && !self.parcels.is_empty()
+            && (!self.parcels.is_empty() || reduced_to_nothing_that_ships)
             && self.parcels.iter().all(|parcel| taken(&parcel.state))
             && self.all_goods_are_accounted_for(bill);
         due.then(|| {

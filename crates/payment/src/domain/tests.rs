@@ -443,6 +443,16 @@ fn less_is_taken_where_less_is_owed() {
     assert_eq!((given.payment.status(), money(&given)), (Status::Captured, (1_500, 0)));
 }
 
+#[test]
+fn what_needs_no_parcel_is_paid_when_nothing_is_left_to_ship() {
+    let mut given = Given::authorised(card());
+    given.bill.lines[0].requires_shipping = false;
+    let missing = LineQuantity { line_id: line_id(2), sku: "CUP".parse().unwrap(), quantity: 2 };
+    let reduction = Reduction { version: 4, lines: vec![missing], owed_minor: 1_000 };
+    let given = given.when(Command::Reduce(reduction)).done();
+    assert_eq!((given.payment.status(), money(&given)), (Status::Captured, (1_000, 0)));
+}
+
 fn on_delivery() -> Method {
     Method {
         code: "on_delivery".to_owned(),

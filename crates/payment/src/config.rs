@@ -1,0 +1,136 @@
+//! What the payment service is told.
+
+use std::collections::BTreeMap;
+
+use contracts::events::PaymentTerms;
+use platform::config::{Credential, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::domain::document::Seller;
+use crate::domain::{CaptureMode, Method};
+
+/// The payment service's part of the configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The shop, as its invoices name it.
+    pub seller: Seller,
+    /// The shop's time zone, by its IANA name: it decides on which date, and so in which year, an
+    /// invoice is issued.
+    pub time_zone: String,
+    /// The ways to pay, by the code the order names.
+    pub methods: BTreeMap<String, MethodConfig>,
+    /// Where the shop's own HTTP API is found by browsers, without a slash at the end.
+    pub public_url: String,
+    /// Where the browser goes after it came back from the provider; `{order_id}` is the order.
+    pub after_payment_url: String,
+    /// How old a webhook's signature may be, in seconds.
+    pub webhook_tolerance_s: u64,
+    /// The test provider, if the shop uses it.
+    pub test_provider: Option<TestProviderConfig>,
+}
+
+/// One way to pay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MethodConfig {
+    /// When its money comes.
+    pub terms: PaymentTerms,
+    /// Who moves the money: `test`; nothing where people do.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// When it is taken: `automatic` at once, `on_ship` when a parcel is packed.
+    #[serde(default = "on_ship")]
+    pub capture: CaptureMode,
+    /// Whether the provider lets an authorisation be captured in several parts.
+    #[serde(default)]
+    pub multi_capture: bool,
+    /// How long the provider keeps an authorisation, in days.
+    #[serde(default = "seven")]
+    pub authorisation_days: u32,
+}
+
+const fn on_ship() -> CaptureMode {
+    CaptureMode::OnShip
+}
+
+const fn seven() -> u32 {
+    7
+}
+
+/// How the test provider is reached.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestProviderConfig {
+    /// Where it is.
+    pub url: String,
+    /// What we show to be let in.
+    pub api_key: Credential,
+    /// What its webhooks are signed with.
+    pub webhook_secret: Secret,
+    /// How long an answer is waited for, in milliseconds. What takes longer is unknown.
+    #[serde(default = "ten_seconds")]
+    pub timeout_ms: u64,
+}
+
+const fn ten_seconds() -> u64 {
+    10_000
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let prepaid = |capture, multi_capture| MethodConfig {
+            terms: PaymentTerms::Prepaid,
+            provider: Some("test".to_owned()),
+            capture,
+            multi_capture,
+            authorisation_days: 7,
+        };
+        let by_hand = |terms| MethodConfig {
+            terms,
+            provider: None,
+            capture: CaptureMode::OnShip,
+            multi_capture: false,
+            authorisation_days: 7,
+        };
+        let methods = [
+            ("card", prepaid(CaptureMode::OnShip, true)),
+            ("card_single", prepaid(CaptureMode::OnShip, false)),
+            ("card_auto", prepaid(CaptureMode::Automatic, false)),
+            ("on_delivery", by_hand(PaymentTerms::OnDelivery)),
+            ("transfer", by_hand(PaymentTerms::Transfer)),
+        ];
+        Self {
+            seller: Seller {
+                name: "Kontor Demo Shop Ltd".to_owned(),
+                street: "Speicherstrasse 1".to_owned(),
+                postal_code: "20457".to_owned(),
+                city: "Hamburg".to_owned(),
+                country: "DE".to_owned(),
+                vat_id: "DE000000000".to_owned(),
+                registration: None,
+                email: None,
+            },
+            time_zone: "Europe/Berlin".to_owned(),
+            methods: methods.map(|(code, method)| (code.to_owned(), method)).into(),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            after_payment_url: "/orders/{order_id}".to_owned(),
+            webhook_tolerance_s: 300,
+            test_provider: None,
+        }
+    }
+}
+
+impl Config {
+    /// The way to pay with this code, if the shop has it.
+    pub fn method(&self, code: &str) -> Option<Method> {
+        self.methods.get(code).map(|method| Method {
+            code: code.to_owned(),
+            terms: method.terms,
+            provider: method.provider.clone(),
+            capture: method.capture,
+            multi_capture: method.multi_capture,
+            authorisation_days: method.authorisation_days,
+        })
+    }
+}
