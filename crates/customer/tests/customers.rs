@@ -173,13 +173,14 @@ async fn staff_find_a_person_by_their_address_and_page_through_all() {
 
 #[tokio::test]
 async fn nobody_but_support_learns_who_a_person_is() {
+    let guest = format!("kct_{}", "0".repeat(64));
     for shop in shops().await {
         shop.order("anna@example.org", "A 1", 1).await;
         let id = shop.support("/customers").await["items"][0]["id"].as_str().unwrap().to_owned();
         for path in ["/customers".to_owned(), format!("/customers/{id}")] {
             for (token, expected) in [
                 (None, 401),
-                (Some("kct_anything"), 403),
+                (Some(guest.as_str()), 403),
                 (Some("kst_test_warehouse"), 403),
                 (Some("kst_test_admin"), 200),
             ] {

@@ -14,6 +14,8 @@ CREATE TABLE message (
     facts jsonb NOT NULL,
     status text NOT NULL CHECK (status IN ('pending', 'sent', 'undeliverable')),
     reason text,
+    -- On whose behalf: a service for what an event made, a member of staff for a further copy.
+    actor text NOT NULL,
     created_at timestamptz NOT NULL,
     settled_at timestamptz,
     UNIQUE (order_id, stage, part, copy),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use contracts::{MessageId, OrderId, Timestamp};
+use contracts::{Actor, MessageId, OrderId, Timestamp};
 use platform::http::extract::{Json, Path, Query};
 use platform::http::{
     CursorText, Cursors, IdempotencyKey, Limit, List, Problem, RequestContext, Role, Staff,
@@ -49,6 +49,8 @@ pub struct MessageView {
     reason: Option<String>,
     /// Which copy: 0 is the one the event made, others were sent by staff.
     copy: i64,
+    /// On whose behalf: `service:notification`, or a member of staff for a further copy.
+    actor: Actor,
     /// When it was made.
     created_at: Timestamp,
     /// When it was sent, or found undeliverable.
@@ -67,6 +69,7 @@ impl From<Letter> for MessageView {
             status: letter.status,
             reason: letter.reason,
             copy: letter.copy,
+            actor: letter.actor,
             created_at: letter.created_at,
             settled_at: letter.settled_at,
         }

@@ -166,8 +166,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_password_never_goes_over_an_open_connection() {
+    #[tokio::test]
+    async fn a_password_never_goes_over_an_open_connection() {
         let smtp = |security| {
             serde_json::json!({"smtp": {"host": "mail.example", "security": security,
                 "user": "shop", "password": "hunter2"}})

@@ -29,7 +29,12 @@ pub async fn tell(tx: &mut Tx<'_>, mut asked: Vec<Asked<'_>>) -> Result<()> {
     asked.sort_by_cached_key(key);
     let messages: Vec<NewMessage<'_>> = asked
         .iter()
-        .map(|asked| NewMessage { id: tx.id(), telling: &asked.telling, copy: 0 })
+        .map(|asked| NewMessage {
+            id: tx.id(),
+            telling: &asked.telling,
+            copy: 0,
+            actor: &asked.cause.actor,
+        })
         .collect();
     let made = store::insert_messages(tx, &messages).await?;
     for ((message, asked), made) in messages.iter().zip(&asked).zip(made) {
@@ -82,7 +87,11 @@ impl Unit for Resend {
         let telling = letter.telling();
         let copy = store::last_copy(tx, &telling).await? + 1;
         let id = tx.id();
-        store::insert_copy(tx, &NewMessage { id, telling: &telling, copy }).await?;
+        store::insert_copy(
+            tx,
+            &NewMessage { id, telling: &telling, copy, actor: &self.cause.actor },
+        )
+        .await?;
         let cause = self.cause.clone().about(telling.order_id.to_string());
         send(tx, id, &cause);
         tx.remember(&self.request, &id).await?;

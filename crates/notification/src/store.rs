@@ -1,7 +1,7 @@
 //! Every SQL string of the service.
 
-use contracts::{MessageId, OrderId, Timestamp};
-use platform::db::{Error, Expect, FromRow, Json, Result, Row, Tx, Unit};
+use contracts::{Actor, MessageId, OrderId, Timestamp};
+use platform::db::{Error, Expect, FromRow, Json, Result, Row, Tx, Unit, Value};
 use platform::params;
 use uuid::Uuid;
 
@@ -23,15 +23,15 @@ const INSERT_ORDER: &str = "INSERT INTO message_order (order_id, brief) VALUES (
      ON CONFLICT (order_id) DO NOTHING";
 const SELECT_ORDER: &str = "SELECT order_id FROM message_order WHERE order_id = $1";
 const INSERT_MESSAGE: &str = "INSERT INTO message \
-     (id, order_id, stage, part, copy, facts, status, reason, created_at, settled_at) \
-     VALUES ($1, $2, $3, $4, $5, $6, 'pending', NULL, $7, NULL) \
+     (id, order_id, stage, part, copy, facts, status, reason, actor, created_at, settled_at) \
+     VALUES ($1, $2, $3, $4, $5, $6, 'pending', NULL, $7, $8, NULL) \
      ON CONFLICT (order_id, stage, part, copy) DO NOTHING";
 
 macro_rules! select_letters {
     ($rest:literal) => {
         concat!(
             "SELECT m.id, m.order_id, m.stage, m.part, m.copy, m.facts, m.status, m.reason, ",
-            "m.created_at, m.settled_at, o.brief ",
+            "m.created_at, m.settled_at, o.brief, m.actor ",
             "FROM message m JOIN message_order o ON o.order_id = m.order_id ",
             $rest
         )
@@ -54,6 +54,8 @@ pub struct NewMessage<'a> {
     pub telling: &'a Telling,
     /// Which copy: 0 is the one that the event made.
     pub copy: i64,
+    /// On whose behalf.
+    pub actor: &'a Actor,
 }
 
 /// A message with what it takes to write it.
@@ -81,6 +83,8 @@ pub struct Letter {
     pub settled_at: Option<Timestamp>,
     /// The order.
     pub brief: OrderBrief,
+    /// On whose behalf it was made.
+    pub actor: Actor,
 }
 
 impl Letter {
@@ -95,6 +99,7 @@ impl FromRow for Letter {
     fn from_row(row: &Row<'_>) -> Result<Self> {
         let id: MessageId = row.get(0)?;
         let (stage, status): (String, String) = (row.get(2)?, row.get(6)?);
+        let actor: String = row.get(11)?;
         let unknown = |what: &str| Error::Corrupt {
             table: "message",
             id: id.to_string(),
@@ -113,6 +118,7 @@ impl FromRow for Letter {
             created_at: row.get(8)?,
             settled_at: row.get(9)?,
             brief,
+            actor: actor.parse().map_err(|_| unknown(&actor))?,
         })
     }
 }
@@ -169,11 +175,20 @@ pub async fn insert_copy(tx: &mut Tx<'_>, message: &NewMessage<'_>) -> Result<()
     tx.execute(INSERT_MESSAGE, &row(message, now), Expect::Version).await.map(drop)
 }
 
-fn row<'a>(message: &NewMessage<'a>, now: Timestamp) -> [platform::db::Value<'a>; 7] {
+fn row<'a>(message: &NewMessage<'a>, now: Timestamp) -> [Value<'a>; 8] {
     let telling = message.telling;
     let facts = Json(&telling.facts);
     let (stage, part) = (telling.stage.name(), &telling.part);
-    params![message.id, telling.order_id, stage, part, message.copy, facts, now]
+    params![
+        message.id,
+        telling.order_id,
+        stage,
+        part,
+        message.copy,
+        facts,
+        message.actor.to_string(),
+        now
+    ]
 }
 
 /// The number of the last copy of a message.
