@@ -174,7 +174,7 @@ impl Default for Config {
             quantity_max: 9_999,
             deadline_minutes: 30,
             transfer_deadline_days: 10,
-            wait_max_seconds: 30,
+            wait_max_seconds: 20,
         }
     }
 }

@@ -15,6 +15,7 @@ mod life;
 #[cfg(test)]
 mod life_tests;
 mod money;
+pub mod number;
 pub mod order;
 mod parcels;
 mod people;
@@ -32,3 +33,4 @@ pub use order::{Agreed, AgreedLine, AgreedShipping, Order, Standing};
 pub use parcels::{FulfilmentStatus, Parcel, ParcelNews, ParcelStep};
 pub use refusal::Refusal;
 pub use table::transition_table;
+pub use units::{Pieces, pieces};

@@ -152,8 +152,13 @@ impl Order {
     /// The order after `event`. Never refuses: what happened, happened.
     #[must_use]
     pub fn apply(mut self, event: &Event) -> Self {
-        self.standing.apply(event);
+        self.change(event);
         self
+    }
+
+    /// [`Order::apply`], in place.
+    pub fn change(&mut self, event: &Event) {
+        self.standing.apply(event);
     }
 
     /// The order after all of `events`.
