@@ -79,7 +79,11 @@ fn made(tree: &Tree, parts: &[&str]) -> Result<Made, String> {
     if parts.is_empty() || !all_are_made_here {
         made.extend(by_the_program(tree)?.into_iter().filter(|(path, _)| wanted(path)));
     }
-    if made.is_empty() { Err(format!("no generated document is called {parts:?}")) } else { Ok(made) }
+    if made.is_empty() {
+        Err(format!("no generated document is called {parts:?}"))
+    } else {
+        Ok(made)
+    }
 }
 
 /// A text with exactly one line end at its end.
@@ -98,7 +102,10 @@ fn by_the_program(tree: &Tree) -> Result<Made, String> {
         .output()
         .map_err(|error| error.to_string())?;
     if !output.status.success() {
-        return Err(format!("kontor reference: {}", String::from_utf8_lossy(&output.stderr).trim()));
+        return Err(format!(
+            "kontor reference: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        ));
     }
     collected(folder.path())
 }
@@ -198,9 +205,10 @@ mod tests {
     #[test]
     fn a_document_that_nobody_writes_any_more_is_found() {
         let tree = Tree::made_of(&[("docs/reference/old.md", ""), ("docs/adr/0001.md", "")]);
-        assert_eq!(nobodys(&tree, &Made::new()), [
-            "docs/reference/old.md: nobody writes it: take it away"
-        ]);
+        assert_eq!(
+            nobodys(&tree, &Made::new()),
+            ["docs/reference/old.md: nobody writes it: take it away"]
+        );
         let made = Made::from([("docs/reference/old.md".into(), String::new())]);
         assert!(nobodys(&tree, &made).is_empty());
     }

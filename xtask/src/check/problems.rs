@@ -45,8 +45,9 @@ pub fn pages(tree: &Tree) -> impl Iterator<Item = (&str, &crate::tree::File)> {
     })
 }
 
-/// The codes in the sources outside tests, each with a place: what stands first in `Problem::new(..)`
-/// after the status, what follows a `StatusCode::X,`, and what a function `code` gives.
+/// The codes in the sources outside tests, each with a place: what stands in `Problem::new(..)` after
+/// the status, what follows a `StatusCode::X,`, and in a service's `error.rs`, where they all are,
+/// whatever is written with hyphens.
 fn codes(sources: &[Source<'_>]) -> BTreeMap<String, (String, usize)> {
     let mut codes = BTreeMap::new();
     for source in sources.iter().filter(|source| source.path.contains("/src/")) {
@@ -54,10 +55,8 @@ fn codes(sources: &[Source<'_>]) -> BTreeMap<String, (String, usize)> {
             source.texts.iter().find(|(start, _)| *start > at && in_call(source, at, *start))
         });
         let beside_status = source.texts.iter().filter(|(start, _)| follows_status(source, *start));
-        let given = source.words("fn code(").into_iter().flat_map(|at| {
-            let end = end_of_function(source, at);
-            source.texts.iter().filter(move |(start, _)| (at..end).contains(start))
-        });
+        let is_errors = source.path.ends_with("/error.rs");
+        let given = source.texts.iter().filter(|(_, text)| is_errors && text.contains('-'));
         for (start, text) in constructed.chain(beside_status).chain(given) {
             if *start < source.tests_from && is_slug(text) {
                 let place = (source.path.to_owned(), source.line_at(*start));
@@ -89,20 +88,6 @@ fn follows_status(source: &Source<'_>, start: usize) -> bool {
     status.len() < before.len() && status.ends_with("StatusCode::")
 }
 
-/// Where the function that starts at `at` ends, by its braces.
-fn end_of_function(source: &Source<'_>, at: usize) -> usize {
-    let mut depth = 0_usize;
-    for (offset, byte) in source.code.bytes().enumerate().skip(at) {
-        match byte {
-            b'{' => depth += 1,
-            b'}' if depth <= 1 => return offset,
-            b'}' => depth -= 1,
-            _ => {}
-        }
-    }
-    source.code.len()
-}
-
 fn mentioned(sources: &[Source<'_>], slug: &str) -> bool {
     sources.iter().filter(|source| source.path.contains("/src/")).any(|source| {
         source.texts.iter().any(|(start, text)| *start < source.tests_from && *text == slug)
@@ -128,6 +113,7 @@ mod tests {
             "fn a() -> Problem { Problem::new(\n    status_of(x),\n    \"it-went\",\n    \"gone\",\n) }",
             "fn a(e: E) { let (s, c) = match e { E::A => (StatusCode::GONE, \"it-went\") }; }",
             "fn code(&self) -> &str { match self { Self::A => \"it-went\" } }",
+            "fn a() -> Problem { gone(\"it-went\", \"it has gone\") }",
         ] {
             let one = [("crates/order/src/error.rs", code)];
             let line = 1 + code[..code.find("\"it-went\"").unwrap()].matches('\n').count();
@@ -146,7 +132,7 @@ mod tests {
     fn what_only_looks_like_a_code_is_none() {
         for code in [
             "fn a() { Problem::new(status, self.code(), \"gone\") }",
-            "fn a() { header(\"retry-after\") }",
+            "fn a() { header(\"Retry-After\", \"a-b c-d\", \"-\") }",
             "// Problem::new(StatusCode::GONE, \"it-went\")",
             "#[cfg(test)]\nmod tests { fn a() { Problem::new(StatusCode::GONE, \"it-went\", \"\") } }",
         ] {
