@@ -171,7 +171,9 @@ impl ChangeCart {
                 cart.set_line(sku.clone(), *quantity, tx.id(), self.shop.limits())
             }
             Change::RemoveLine { sku } => cart.remove_line(sku),
-            Change::Contact(contact) => cart.check_open().map(|()| Contact::clone(contact).apply(cart)),
+            Change::Contact(contact) => {
+                cart.check_open().map(|()| Contact::clone(contact).apply(cart))
+            }
         }
     }
 }

@@ -148,9 +148,10 @@ impl PlaceOrder {
         let order = Order::placed(store::orders::agreed(&placed), deadline);
         let payload = Payload::from(placed.clone());
         let first = Entry::said(&payload, tx.now(), &cause);
-        store::orders::insert(tx, &placed, &order.standing, &first).await?;
+        // The cart first: of two who place it at once, the second runs again and finds the order.
         cart.stored.cart.become_order(order_id);
         store::carts::update(tx, std::slice::from_ref(&cart.stored)).await?;
+        store::orders::insert(tx, &placed, &order.standing, &first).await?;
         tx.set_timer(DEADLINE, &subject, deadline, &cause);
         tx.publish(NewEvent { subject, version: 1, cause: &cause, payload });
         Ok(order_id)
