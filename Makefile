@@ -95,7 +95,8 @@ soak: ## Simulate for MINUTES (10), pairs of crashes among it, and show seeds a 
 
 .PHONY: bench
 bench: ## Measure, and write docs/benchmarks.md
-	cargo run --release $(LOCKED) -p bench
+	cargo build --release $(LOCKED) -p kontor -p bench
+	$(CARGO_TARGET_DIR)/release/bench
 
 ##@ Tend
 
