@@ -10,5 +10,5 @@ pub use category::CategoryPath;
 pub use content::{
     Content, Fault, MoneyInput, PriceInput, ProductInput, VariantInput, most_price_minor,
 };
-pub use import::{CategoryInput, Line, LineFault, Seen, read_line};
+pub use import::{CategoryInput, Line, LineFault, Seen, category_line, read_line};
 pub use product::{Command, Event, Product, Refusal, State};

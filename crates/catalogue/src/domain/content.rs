@@ -164,8 +164,8 @@ impl ProductInput {
                 "/handle",
                 "must be lower-case words joined by hyphens, at most 100 characters",
             ));
-        } else if is_uuid(&self.handle) {
-            faults.push(Fault::new("/handle", "must not look like an id"));
+        } else if is_uuid(&self.handle) || self.handle == "import" {
+            faults.push(Fault::new("/handle", "must not look like an id, or be the word import"));
         }
         if !is_line(&self.name, 250) {
             faults.push(Fault::new("/name", "must be one readable line of at most 250 characters"));

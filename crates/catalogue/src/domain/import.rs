@@ -80,7 +80,7 @@ pub fn read_line(bytes: &[u8]) -> Result<Line, Vec<Fault>> {
         .map_err(|error| whole(format!("is not a JSON object: {error}")))?;
     if fields.contains_key("category") {
         let input: CategoryInput = shaped(text)?;
-        return check_category(input);
+        return category_line(input);
     }
     let input: ProductInput = shaped(text)?;
     Ok(Line::Product(Box::new(input.check()?)))
@@ -103,7 +103,11 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     steps.collect()
 }
 
-fn check_category(input: CategoryInput) -> Result<Line, Vec<Fault>> {
+/// The line that names a category, if nothing is wrong with it.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn category_line(input: CategoryInput) -> Result<Line, Vec<Fault>> {
     let mut faults = Vec::new();
     if !is_line(&input.name, 120) {
         faults.push(Fault::new("/name", "must be one readable line of at most 120 characters"));

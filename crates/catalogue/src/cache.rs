@@ -1,0 +1,109 @@
+//! Documents as they are sent, kept in memory. A change made here makes everything kept before it
+//! stale, whoever is just reading; a change made by another instance shows after the time to live.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use moka::sync::Cache;
+use platform::http::ETag;
+
+use crate::config::Config;
+
+/// A document as it is sent.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The name of this version of it.
+    pub tag: ETag,
+    /// Its JSON text.
+    pub body: Bytes,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    generation: u64,
+    document: Document,
+}
+
+/// What is kept.
+#[derive(Debug)]
+pub struct Documents {
+    kept: Cache<String, Kept>,
+    generation: Arc<AtomicU64>,
+}
+
+/// The state of the shop before something was read, so that it is not kept if it changed meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub struct Before(u64);
+
+/// Makes everything kept stale when it goes away, also when whoever asked for a change did not
+/// wait for its end.
+#[derive(Debug)]
+pub struct Changing(Arc<AtomicU64>);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl Documents {
+    /// Nothing yet.
+    pub fn new(config: &Config) -> Self {
+        let size = |key: &String, kept: &Kept| {
+            u32::try_from(key.len() + kept.document.body.len() + 200).unwrap_or(u32::MAX)
+        };
+        let kept = Cache::builder()
+            .weigher(size)
+            .max_capacity(config.cache_bytes)
+            .time_to_live(Duration::from_millis(config.cache_ttl_ms))
+            .build();
+        Self { kept, generation: Arc::default() }
+    }
+
+    /// To be held while something changes.
+    pub fn changing(&self) -> Changing {
+        Changing(Arc::clone(&self.generation))
+    }
+
+    /// To be asked before something is read that will be kept.
+    pub fn before(&self) -> Before {
+        Before(self.generation.load(Ordering::SeqCst))
+    }
+
+    /// The document under `key`, if it is kept and nothing has changed since.
+    pub fn get(&self, key: &str) -> Option<Document> {
+        let kept = self.kept.get(key)?;
+        (kept.generation == self.before().0).then_some(kept.document)
+    }
+
+    /// Keeps a document that was read after `before`.
+    pub fn keep(&self, key: String, before: Before, document: Document) {
+        self.kept.insert(key, Kept { generation: before.0, document });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(text: &'static str) -> Document {
+        Document { tag: ETag::of_text(text), body: Bytes::from_static(text.as_bytes()) }
+    }
+
+    #[test]
+    fn what_was_read_before_a_change_is_not_served_after_it() {
+        let documents = Documents::new(&Config::default());
+        let before = documents.before();
+        documents.keep("a".into(), before, document("old"));
+        assert!(documents.get("a").is_some());
+        drop(documents.changing());
+        assert!(documents.get("a").is_none());
+        // Somebody who read the old one is late in keeping it.
+        documents.keep("a".into(), before, document("old"));
+        assert!(documents.get("a").is_none());
+        documents.keep("a".into(), documents.before(), document("new"));
+        assert_eq!(documents.get("a").unwrap().body, "new");
+    }
+}

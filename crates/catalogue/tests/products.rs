@@ -1,0 +1,364 @@
+//! Products through HTTP, on both engines.
+#![allow(clippy::unwrap_used, reason = "in a test, what cannot be is a failure")]
+
+mod shop;
+
+use catalogue::{Config, store};
+use contracts::EventData;
+use contracts::events::{ProductPublished, ProductWithdrawn};
+use platform::testing;
+use serde_json::json;
+use shop::{product, shop_on, shops};
+
+const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+
+#[tokio::test]
+async fn every_statement_is_taken_by_both_engines() {
+    for shop in shops().await {
+        shop.db.prepare(store::STATEMENTS).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_draft_is_seen_by_staff_alone_until_it_is_published() {
+    for shop in shops().await {
+        let made = shop.clerk("POST", "/products", Some(product("candle", "gifts", 499))).await;
+        assert_eq!((made.status, &made.body["state"]), (201, &json!("draft")));
+        let id = made.body["id"].as_str().unwrap().to_owned();
+        let path = format!("/products/{id}");
+        assert_eq!(made.header("location"), format!("/api/v1{path}"));
+        let missing = shop.get(&format!("/products/{NOBODY}")).await;
+        let draft = shop.get(&path).await;
+        assert_eq!((draft.status, draft.code()), (404, "not-found"));
+        assert_eq!(draft.body["detail"], missing.body["detail"]);
+        assert_eq!(shop.clerk("GET", &path, None).await.status, 200);
+        assert_eq!(testing::said(&shop.db).await, [] as [&str; 0]);
+
+        assert_eq!(shop.clerk("POST", &format!("{path}/publish"), None).await.status, 200);
+        let seen = shop.get("/products/candle").await;
+        assert_eq!((seen.status, &seen.body["id"]), (200, &json!(id)));
+        assert_eq!(shop.get(&path).await.body, seen.body);
+        assert_eq!(testing::said(&shop.db).await, ["product.published.v1"]);
+    }
+}
+
+#[tokio::test]
+async fn others_are_told_the_whole_product_with_every_change() {
+    for shop in shops().await {
+        let id = shop.on_sale("candle", "gifts/candles", 499).await;
+        let path = format!("/products/{id}");
+        let dearer = product("candle", "gifts/candles", 599);
+        assert_eq!(shop.clerk("PUT", &path, Some(dearer.clone())).await.body["version"], 3);
+        // The same again is no change, and nobody's news.
+        assert_eq!(shop.clerk("PUT", &path, Some(dearer)).await.body["version"], 3);
+        shop.clerk("POST", &format!("{path}/withdraw"), None).await;
+        let events = testing::published(&shop.db).await;
+        assert_eq!(events.len(), 3);
+        let published = ProductPublished::of(&events[1].payload).unwrap();
+        assert_eq!((published.version, events[1].version), (3, 3));
+        assert_eq!(published.variants[0].prices[0].price.amount_minor, 599);
+        assert_eq!(published.categories, ["gifts/candles"]);
+        assert_eq!(events[1].actor.to_string(), "staff:catalogue");
+        assert_eq!(
+            (events[1].subject.as_str(), events[1].correlation.as_str()),
+            (id.as_str(), id.as_str())
+        );
+        let withdrawn = ProductWithdrawn::of(&events[2].payload).unwrap();
+        assert_eq!(withdrawn.skus[0].as_str(), "CANDLE");
+    }
+}
+
+#[tokio::test]
+async fn a_change_shows_at_once_although_documents_are_kept_in_memory() {
+    for shop in shops().await {
+        let id = shop.on_sale("candle", "gifts", 499).await;
+        let price = |answer: &shop::Answer| {
+            answer.body["variants"][0]["prices"][0]["price"]["amount_minor"].as_i64().unwrap()
+        };
+        for amount in [499, 599, 699] {
+            let body = product("candle", "gifts", amount);
+            shop.clerk("PUT", &format!("/products/{id}"), Some(body)).await;
+            for name in [&id, "candle"] {
+                assert_eq!(price(&shop.get(&format!("/products/{name}")).await), amount);
+            }
+            let list = shop.get("/products").await;
+            assert_eq!(list.body["items"][0]["from"][0]["amount_minor"], amount);
+        }
+        shop.clerk("POST", &format!("/products/{id}/withdraw"), None).await;
+        assert_eq!(shop.get("/products/candle").await.status, 404);
+        assert_eq!(shop.get("/products").await.body["items"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_document_read_again_costs_the_database_nothing() {
+    for shop in shops().await {
+        shop.on_sale("candle", "gifts", 499).await;
+        let paths = ["/products/candle", "/products", "/products?category=gifts", "/categories"];
+        for path in paths {
+            shop.get(path).await;
+        }
+        let before = shop.db.work();
+        for path in paths {
+            assert_eq!(shop.get(path).await.status, 200);
+        }
+        assert_eq!(shop.db.work(), before);
+    }
+}
+
+#[tokio::test]
+async fn without_a_cache_everything_still_reads() {
+    for shop in shops().await {
+        let shop = shop_on(shop.db, &Config { cache_bytes: 0, cache_ttl_ms: 0 });
+        shop.on_sale("candle", "gifts", 499).await;
+        for _ in 0..2 {
+            assert_eq!(shop.get("/products/candle").await.status, 200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_has_the_document_is_not_sent_it_again() {
+    for shop in shops().await {
+        let id = shop.on_sale("candle", "gifts", 499).await;
+        for path in ["/products/candle", "/products", "/categories"] {
+            let first = shop.get(path).await;
+            let tag = first.header("etag").to_owned();
+            assert!(tag.starts_with('"') && first.header("cache-control").starts_with("public"));
+            let again = shop.get_with(path, "if-none-match", &tag).await;
+            assert_eq!((again.status, again.header("etag")), (304, tag.as_str()), "{path}");
+            assert_eq!(shop.get_with(path, "if-none-match", "\"other\"").await.status, 200);
+        }
+        let tag = shop.get("/products/candle").await.header("etag").to_owned();
+        let body = product("candle", "gifts", 500);
+        shop.clerk("PUT", &format!("/products/{id}"), Some(body)).await;
+        let changed = shop.get_with("/products/candle", "if-none-match", &tag).await;
+        assert_eq!(changed.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn what_staff_see_is_never_kept_by_anybody() {
+    for shop in shops().await {
+        let id = shop.on_sale("candle", "gifts", 499).await;
+        let staff = shop.clerk("GET", &format!("/products/{id}"), None).await;
+        assert!(!staff.header("cache-control").contains("public"), "{:?}", staff.headers);
+        let shared = shop.get(&format!("/products/{id}")).await;
+        assert!(shared.header("vary").contains("authorization"));
+    }
+}
+
+#[tokio::test]
+async fn products_are_listed_page_by_page_and_by_category_with_all_below() {
+    for shop in shops().await {
+        for n in 0..5 {
+            let category = if n % 2 == 0 { "gifts/candles" } else { "books" };
+            shop.on_sale(&format!("p{n}"), category, 100).await;
+        }
+        shop.clerk("POST", "/products", Some(product("draft", "gifts/candles", 1))).await;
+        let all = async |query: &str| {
+            let (mut handles, mut cursor) = (Vec::new(), String::new());
+            loop {
+                let page = shop.get(&format!("/products?limit=2{query}{cursor}")).await;
+                assert_eq!(page.status, 200, "{}", page.body);
+                let items = page.body["items"].as_array().unwrap().clone();
+                handles.extend(items.iter().map(|p| p["handle"].as_str().unwrap().to_owned()));
+                let Some(next) = page.body["next_cursor"].as_str() else { return handles };
+                cursor = format!("&cursor={next}");
+            }
+        };
+        assert_eq!(all("").await, ["p0", "p1", "p2", "p3", "p4"]);
+        assert_eq!(all("&category=gifts").await, ["p0", "p2", "p4"]);
+        assert_eq!(all("&category=gifts/candles").await, ["p0", "p2", "p4"]);
+        assert_eq!(all("&category=gift").await, [] as [&str; 0]);
+        let drafts = shop.clerk("GET", "/products?state=draft", None).await;
+        assert_eq!(drafts.body["items"][0]["handle"], "draft");
+        assert_eq!(shop.get("/products?state=draft").await.status, 401);
+
+        let cursor = shop.get("/products?limit=1").await.body["next_cursor"].clone();
+        let cursor = cursor.as_str().unwrap();
+        let elsewhere = shop.get(&format!("/products?category=books&cursor={cursor}")).await;
+        assert_eq!((elsewhere.status, elsewhere.code()), (422, "validation-failed"));
+        let tree = shop.get("/categories").await.body;
+        assert_eq!(
+            tree["items"],
+            json!([
+                {"path": "books", "name": "Books", "products": 2},
+                {"path": "gifts", "name": "Gifts", "products": 3},
+                {"path": "gifts/candles", "name": "Candles", "parent": "gifts", "products": 3},
+            ])
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_product_that_moves_leaves_its_old_category_and_its_old_units() {
+    for shop in shops().await {
+        let id = shop.on_sale("candle", "gifts/candles", 499).await;
+        let mut moved = product("candle", "books", 499);
+        moved["variants"][0]["sku"] = json!("OTHER");
+        assert_eq!(shop.clerk("PUT", &format!("/products/{id}"), Some(moved)).await.status, 200);
+        assert_eq!(shop.get("/products?category=gifts").await.body["items"], json!([]));
+        assert_eq!(shop.get("/products?category=books").await.body["items"][0]["handle"], "candle");
+        // The unit it gave up is free.
+        let mut taker = product("taker", "gifts", 1);
+        taker["variants"][0]["sku"] = json!("CANDLE");
+        assert_eq!(shop.clerk("POST", "/products", Some(taker)).await.status, 201);
+    }
+}
+
+#[tokio::test]
+async fn two_products_never_share_a_handle_or_a_unit() {
+    for shop in shops().await {
+        shop.on_sale("candle", "gifts", 499).await;
+        let again = shop.clerk("POST", "/products", Some(product("candle", "gifts", 1))).await;
+        assert_eq!((again.status, again.code()), (409, "handle-taken"));
+        let mut other = product("other", "gifts", 1);
+        other["variants"][0]["sku"] = json!("CANDLE");
+        let taken = shop.clerk("POST", "/products", Some(other)).await;
+        assert_eq!(
+            (taken.status, taken.code(), &taken.body["sku"]),
+            (409, "sku-taken", &json!("CANDLE"))
+        );
+        assert_eq!(testing::said(&shop.db).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn of_parallel_claims_to_a_unit_one_wins_and_the_others_are_refused() {
+    for shop in shops().await {
+        let claims = (0..8).map(|n| {
+            let mut claim = product(&format!("p{n}"), "gifts", 1);
+            claim["variants"][0]["sku"] = json!("SAME");
+            shop.clerk("POST", "/products", Some(claim))
+        });
+        let claims = claims.collect::<Vec<_>>();
+        let mut codes = Vec::new();
+        for answer in join_all(claims).await {
+            codes.push((answer.status, answer.code().to_owned()));
+        }
+        codes.sort();
+        assert_eq!(codes[0], (201, String::new()));
+        assert!(codes[1..].iter().all(|c| *c == (409, "sku-taken".to_owned())), "{codes:?}");
+    }
+}
+
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(move |cx| {
+        let mut open = false;
+        for (future, done) in &mut waiting {
+            if done.is_none() {
+                match future.as_mut().poll(cx) {
+                    std::task::Poll::Ready(value) => *done = Some(value),
+                    std::task::Poll::Pending => open = true,
+                }
+            }
+        }
+        if open {
+            std::task::Poll::Pending
+        } else {
+            std::task::Poll::Ready(waiting.iter_mut().filter_map(|(_, done)| done.take()).collect())
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_change_of_what_somebody_else_has_changed_is_refused() {
+    for shop in shops().await {
+        let id = shop.on_sale("candle", "gifts", 499).await;
+        let at = |version: i64| format!("/products/{id}?expected_version={version}");
+        let body = || Some(product("candle", "gifts", 500));
+        let stale = shop.clerk("PUT", &at(1), body()).await;
+        assert_eq!(
+            (stale.status, stale.code(), &stale.body["version"]),
+            (409, "version-differs", &json!(2))
+        );
+        assert_eq!(shop.clerk("PUT", &at(2), body()).await.status, 200);
+        let other = format!("/products/{NOBODY}?expected_version=1");
+        assert_eq!(shop.clerk("PUT", &other, body()).await.status, 404);
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_product_is_told_field_by_field() {
+    for shop in shops().await {
+        let mut bad = product("Bad Handle", "gifts//x", -1);
+        bad["variants"][0]["sku"] = json!("a b");
+        let answer = shop.clerk("POST", "/products", Some(bad)).await;
+        assert_eq!((answer.status, answer.code()), (422, "validation-failed"));
+        let pointers: Vec<&str> = answer.body["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|e| e["pointer"].as_str().unwrap())
+            .collect();
+        let expected = [
+            "/handle",
+            "/categories/0",
+            "/variants/0/sku",
+            "/variants/0/prices/0/price/amount_minor",
+        ];
+        assert_eq!(pointers, expected);
+        let mut extra = product("candle", "gifts", 1);
+        extra["variants"][0]["prices"][0]["price"]["is_admin"] = json!(true);
+        let answer = shop.clerk("POST", "/products", Some(extra)).await;
+        assert_eq!((answer.status, answer.code()), (422, "unknown-field"));
+        assert_eq!(testing::said(&shop.db).await, [] as [&str; 0]);
+    }
+}
+
+#[tokio::test]
+async fn only_staff_of_the_catalogue_change_it() {
+    for shop in shops().await {
+        let id = shop.on_sale("candle", "gifts", 499).await;
+        let guest = format!("kct_{}", "0".repeat(64));
+        let calls = [
+            ("POST", "/products".to_owned(), Some(product("x", "gifts", 1))),
+            ("PUT", format!("/products/{id}"), Some(product("candle", "gifts", 1))),
+            ("POST", format!("/products/{id}/publish"), None),
+            ("POST", format!("/products/{id}/withdraw"), None),
+            ("POST", "/products/import".to_owned(), None),
+            ("POST", "/categories".to_owned(), Some(json!({"category": "a", "name": "A"}))),
+        ];
+        for (method, path, body) in calls {
+            for (who, status) in [("", 401), (guest.as_str(), 403), ("kst_test_warehouse", 403)] {
+                let answer = shop.as_who(who, method, &path, body.clone()).await;
+                assert_eq!(answer.status, status, "{method} {path} {who}");
+            }
+        }
+        assert_eq!(shop.get("/products/candle").await.body["version"], 2);
+    }
+}
+
+#[tokio::test]
+async fn a_category_is_named_by_staff() {
+    for shop in shops().await {
+        shop.on_sale("candle", "gifts/candles", 1).await;
+        let named = json!({"category": "gifts/candles", "name": "Candles & lights"});
+        assert_eq!(shop.clerk("POST", "/categories", Some(named)).await.status, 204);
+        let tree = shop.get("/categories").await.body;
+        assert_eq!(tree["items"][1]["name"], "Candles & lights");
+        let bad = json!({"category": "../x", "name": "a\nb"});
+        assert_eq!(shop.clerk("POST", "/categories", Some(bad)).await.status, 422);
+    }
+}
+
+#[tokio::test]
+async fn the_present_state_is_said_anew_for_whoever_starts_late() {
+    for shop in shops().await {
+        shop.on_sale("candle", "gifts", 1).await;
+        let gone = shop.on_sale("gone", "gifts", 1).await;
+        shop.clerk("POST", &format!("/products/{gone}/withdraw"), None).await;
+        shop.clerk("POST", "/products", Some(product("draft", "gifts", 1))).await;
+        let before = testing::said(&shop.db).await.len();
+        let mut told = Vec::new();
+        assert_eq!(shop.service.republish(|count| told.push(count)).await.unwrap(), 3);
+        assert_eq!(told, [3]);
+        let said = testing::said(&shop.db).await;
+        assert_eq!(said[before..], ["product.published.v1", "product.withdrawn.v1"]);
+        let events = testing::published(&shop.db).await;
+        assert_eq!(events[before].version, 2, "the version is the product's, not a new one");
+    }
+}
