@@ -79,9 +79,10 @@ impl Shelves {
         self.over_places(sku, Reach::Backorder)
     }
 
-    /// Changes the counters.
+    /// Changes the counters of a shelf. One that is not among these is left alone.
     pub fn apply(&mut self, change: &Move) {
-        let shelf = self.shelves.entry((change.sku.clone(), change.place.clone())).or_default();
+        let key = (change.sku.clone(), change.place.clone());
+        let Some(shelf) = self.shelves.get_mut(&key) else { return };
         shelf.on_hand = shelf.on_hand.saturating_add(change.on_hand());
         shelf.reserved = shelf.reserved.saturating_add(change.reserved);
     }
