@@ -1,7 +1,9 @@
 //! What a service is to the kernel: what it hears, what it does about it, what it says.
 
 mod host;
+mod hosted;
 mod relay;
+mod retain;
 mod run;
 
 use std::future::Future;
@@ -12,9 +14,13 @@ use uuid::Uuid;
 
 use crate::cause::Cause;
 use crate::db::{Db, Migration, Result, Tx};
+use crate::kernel::inbox::Waiting;
+use crate::kernel::pending::timer_id;
 
-pub use host::{Host, Hosted, Performed};
+pub use host::{Host, Performed};
+pub use hosted::Hosted;
 pub use relay::relay_once;
+pub use retain::retain_once;
 pub use run::{Runtime, RuntimeConfig};
 
 /// An event a service listens to.
@@ -77,7 +83,8 @@ pub trait Service: Send + Sync + 'static {
     /// id is the idempotency key. It must end, one way or the other, within a minute.
     fn perform(&self, task: &Task) -> impl Future<Output = Self::Outcome> + Send;
 
-    /// Records what came of effects, in one transaction. One verdict for each.
+    /// Records what came of effects, in one transaction. One verdict for each. An error rolls all of
+    /// it back, and then each is recorded alone.
     fn record(
         &self,
         tx: &mut Tx<'_>,
@@ -130,7 +137,19 @@ pub(crate) enum Origin {
     /// Handed over by a bus that may do so again.
     Handed,
     /// Out of the inbox, where it has waited.
-    Inbox(Box<crate::kernel::inbox::Waiting>),
+    Inbox(Box<Waiting>),
+    /// Out of the log, its try noted in the inbox first.
+    Trying(Box<Waiting>),
+}
+
+impl Origin {
+    /// Its row in the inbox.
+    pub(crate) fn row(&self) -> Option<&Waiting> {
+        match self {
+            Self::Log | Self::Handed => None,
+            Self::Inbox(row) | Self::Trying(row) => Some(row),
+        }
+    }
 }
 
 impl Delivery {
@@ -156,16 +175,18 @@ impl Delivery {
 
     /// What it is called in the inbox: the event's type or the timer's name.
     pub(crate) fn reaction(&self) -> &str {
-        match &self.occasion {
-            Occasion::Event(event) => event.payload.kind().name,
-            Occasion::Timer { name, .. } => name,
+        match (self.origin.row(), &self.occasion) {
+            (Some(row), _) => &row.reaction,
+            (None, Occasion::Event(event)) => event.payload.kind().name,
+            (None, Occasion::Timer { name, .. }) => name,
         }
     }
 
     pub(crate) fn id(&self) -> Uuid {
-        match &self.occasion {
-            Occasion::Event(event) => event.id.uuid(),
-            Occasion::Timer { name, subject } => crate::kernel::pending::timer_id(name, subject),
+        match (self.origin.row(), &self.occasion) {
+            (Some(row), _) => row.id,
+            (None, Occasion::Event(event)) => event.id.uuid(),
+            (None, Occasion::Timer { name, subject }) => timer_id(name, subject),
         }
     }
 }

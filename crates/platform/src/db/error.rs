@@ -1,5 +1,6 @@
 //! What can go wrong with the database.
 
+use std::any::Any;
 use std::sync::Arc;
 
 /// Why a unit of work did not happen.
@@ -85,6 +86,11 @@ impl Error {
         Self::Statement { sql: sql.to_owned(), source: Arc::new(source) }
     }
 
+    /// A unit that may only read has written or left something to be written.
+    pub(crate) fn wrote() -> Self {
+        Self::Failed("a unit that may only read has written".to_owned())
+    }
+
     pub(crate) fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Unavailable(Arc::new(source))
     }
@@ -127,6 +133,16 @@ impl Error {
             Self::statement(sql, source)
         }
     }
+}
+
+/// What a unit said when it panicked.
+pub(super) fn panicked(panic: &(dyn Any + Send)) -> Error {
+    metrics::counter!("unit_panics_total").increment(1);
+    let text = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned());
+    Error::Panicked(text.unwrap_or_else(|| "without a message".to_owned()))
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {

@@ -61,16 +61,19 @@ pub(crate) fn tables(source: Source, migrations: &[Migration]) -> Vec<String> {
     tables
 }
 
-fn created_in(sql: &str) -> impl Iterator<Item = String> {
-    let words: Vec<&str> = sql.split(|c: char| c.is_whitespace() || c == '(').collect();
-    let words: Vec<String> =
-        words.into_iter().filter(|word| !word.is_empty()).map(str::to_lowercase).collect();
-    let created: Vec<String> = words
-        .windows(3)
-        .filter_map(|window| match window {
-            [create, table, name] if create == "create" && table == "table" => Some(name.clone()),
-            _ => None,
-        })
+fn created_in(sql: &str) -> Vec<String> {
+    let words: Vec<String> = sql
+        .split(|c: char| c.is_whitespace() || c == '(' || c == '"' || c == '`')
+        .filter(|word| !word.is_empty())
+        .map(str::to_lowercase)
         .collect();
-    created.into_iter()
+    let mut created = Vec::new();
+    for (place, pair) in words.windows(2).enumerate() {
+        if pair == ["create", "table"] {
+            let mut after = words.iter().skip(place + 2);
+            let name = after.find(|word| !["if", "not", "exists"].contains(&word.as_str()));
+            created.extend(name.cloned());
+        }
+    }
+    created
 }

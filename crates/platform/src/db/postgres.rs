@@ -1,15 +1,19 @@
 //! The PostgreSQL engine: one database per service, a bounded pool, pipelined statements.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::Source;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use futures_util::FutureExt;
 use tokio_postgres::NoTls;
 
+use super::error::panicked;
 use super::migrate::{Dialect, Migration, runners};
 use super::tx::{Conn, run};
 use super::{Error, Result, Scope, Tx, Unit};
+use crate::clock::Clock;
 use crate::tasks;
 
 /// How often a unit runs again because another change came first.
@@ -63,7 +67,9 @@ impl Postgres {
                 runs += 1;
                 match postgres.write_once(&scope, &unit).await {
                     Err(Error::Conflict) if runs < MAX_RUNS => {
-                        scope.clock.sleep(Duration::from_millis(u64::from(runs * runs))).await;
+                        // In the server's time, which does not stand still with a virtual clock.
+                        let pause = Duration::from_millis(u64::from(runs * runs));
+                        Clock::system().sleep(pause).await;
                     }
                     outcome => return outcome,
                 }
@@ -101,7 +107,9 @@ impl Postgres {
             .await
             .map_err(|error| Error::from_postgres("BEGIN", error))?;
         let mut tx = Tx::new(Conn::Postgres(begun), scope);
-        let out = unit.run(&mut tx).await?;
+        let reading = AssertUnwindSafe(unit.run(&mut tx)).catch_unwind();
+        let out = reading.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))?;
+        tx.only_read()?;
         scope.counters.add(tx.work());
         let Conn::Postgres(begun) = tx.conn else { return Err(Error::Closed) };
         begun.commit().await.map_err(|error| Error::from_postgres("COMMIT", error))?;

@@ -6,6 +6,7 @@ mod log;
 mod running;
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -13,11 +14,14 @@ use contracts::Source;
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{oneshot, watch};
 
+use super::error::panicked;
 use super::migrate::{Dialect, Migration, runners, tables};
 use super::tx::Conn;
 use super::{Error, Result, Scope, Tx, Unit};
+use crate::kernel::outbox::Stored;
 use gate::Gate;
 use job::{Batch, Job, UnitJob, poll_once};
+use log::Found;
 pub use log::{Head, LogEntry, LogRead};
 use running::Running;
 
@@ -229,19 +233,25 @@ impl Sqlite {
     #[expect(clippy::unused_async, reason = "the same shape as on PostgreSQL; it runs in place")]
     pub(crate) async fn read<U: Unit>(&self, scope: &Arc<Scope>, unit: &U) -> Result<U::Out> {
         let mut reader = self.reader();
-        let _turn = reader.gate.as_service(scope.source);
-        let begin = |sql: &str, connection: &Connection| {
-            connection.execute_batch(sql).map_err(|error| Error::from_sqlite(sql, error))
-        };
-        begin("BEGIN", &reader.connection)?;
+        let Writer { connection, gate } = &mut *reader;
+        let _turn = gate.as_service(scope.source);
+        let before = connection.total_changes();
+        bare(connection, "BEGIN")?;
         let outcome = {
-            let mut tx = Tx::new(Conn::Sqlite(&mut reader.connection), scope);
-            let outcome = poll_once(unit.run(&mut tx));
+            let mut tx = Tx::new(Conn::Sqlite(connection), scope);
+            let reading = || poll_once(unit.run(&mut tx));
+            let attempted = catch_unwind(AssertUnwindSafe(reading));
             scope.counters.add(tx.work());
-            outcome
+            attempted
+                .unwrap_or_else(|panic| Err(panicked(panic.as_ref())))
+                .and_then(|out| tx.only_read().map(|()| out))
         };
-        begin("COMMIT", &reader.connection)?;
-        outcome
+        // Whatever happened, the connection is fit for the next. In memory it is the writer's, so
+        // that the file's right to read only has to be made up for.
+        if !connection.is_autocommit() {
+            bare(connection, "ROLLBACK")?;
+        }
+        if connection.total_changes() == before { outcome } else { Err(Error::wrote()) }
     }
 
     /// A reader that is free, or else the first; in memory, the writer.
@@ -324,12 +334,14 @@ impl Sqlite {
 
     /// From the outboxes themselves: for a consumer that has fallen behind what is in memory.
     fn read_outboxes(&self, reading: &Reading, limit: usize) -> Result<LogRead> {
+        let here = locked(&self.log).sources();
         let reader = self.reader();
         let _kernel = reader.gate.as_kernel();
-        let mut read = LogRead::default();
-        for (source, position) in reading.positions() {
+        let mut found = Found::default();
+        // A service that does not run here has no outbox here.
+        for (source, position) in reading.positions().filter(|(source, _)| here.contains(source)) {
             let sql = format!(
-                "SELECT position, event FROM {source}_outbox WHERE position > ?1 \
+                "SELECT position, event_id, type, event FROM {source}_outbox WHERE position > ?1 \
                  ORDER BY position LIMIT ?2"
             );
             let wrong = |error| Error::from_sqlite(&sql, error);
@@ -337,17 +349,23 @@ impl Sqlite {
             let mut statement = reader.connection.prepare_cached(&sql).map_err(wrong)?;
             let rows = statement
                 .query_map([position, limit], |row| {
-                    Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))
+                    let stored = Stored { id: row.get(1)?, kind: row.get(2)?, text: row.get(3)? };
+                    Ok((row.get(0)?, stored))
                 })
                 .map_err(wrong)?;
             for row in rows {
-                let (position, event) = row.map_err(wrong)?;
-                read.note(source, position, &event, reading);
+                let (position, stored) = row.map_err(wrong)?;
+                found.note(source, position, stored, reading);
             }
         }
-        read.sort();
-        Ok(read)
+        Ok(found.merged())
     }
+}
+
+/// Executes what has neither parameters nor rows.
+fn bare(connection: &Connection, sql: &str) -> Result<()> {
+    let run = || connection.prepare_cached(sql)?.raw_execute();
+    run().map(drop).map_err(|error| Error::from_sqlite(sql, error))
 }
 
 pub(crate) use log::Reading;

@@ -203,7 +203,7 @@ impl<'a> Tx<'a> {
             }),
             Conn::Postgres(tx) => postgres_fetch(tx, sql, params).await,
         };
-        self.count(1, 0);
+        self.count(1, returned(sql, &outcome));
         self.checked(outcome)
     }
 
@@ -259,7 +259,7 @@ impl<'a> Tx<'a> {
             }),
             Conn::Postgres(tx) => postgres_fetch_many(tx, sql, &keys).await,
         };
-        self.count(keys.len(), 0);
+        self.count(keys.len(), returned(sql, &outcome));
         self.checked(outcome)
     }
 
@@ -299,6 +299,11 @@ impl<'a> Tx<'a> {
         self.work
     }
 
+    /// Nothing is left to be written: for units that may only read.
+    pub(crate) fn only_read(&self) -> Result<()> {
+        if self.pending.is_empty() { Ok(()) } else { Err(Error::wrote()) }
+    }
+
     fn alive(&self) -> Result<()> {
         self.doomed.clone().map_or(Ok(()), Err)
     }
@@ -329,6 +334,14 @@ const NAMES: [&str; 32] = [
     "$16", "$17", "$18", "$19", "$20", "$21", "$22", "$23", "$24", "$25", "$26", "$27", "$28",
     "$29", "$30", "$31", "$32",
 ];
+
+/// How many rows a write with `RETURNING` wrote: as many as it returned.
+fn returned<T>(sql: &str, outcome: &Result<Vec<T>>) -> u64 {
+    let verb = sql.split_whitespace().next().unwrap_or_default();
+    let writes = ["INSERT", "UPDATE", "DELETE"].iter().any(|one| verb.eq_ignore_ascii_case(one));
+    let rows = outcome.as_ref().map_or(0, Vec::len);
+    if writes { u64::try_from(rows).unwrap_or(u64::MAX) } else { 0 }
+}
 
 fn sqlite_statement<'c>(
     conn: &'c mut rusqlite::Connection,
@@ -434,5 +447,13 @@ pub(crate) async fn run<U: super::Unit>(tx: &mut Tx<'_>, unit: &U) -> Result<(U:
     Ok((out, flushed))
 }
 
-/// An event with its position in the outbox.
-pub(crate) type Published = (i64, Arc<Envelope>);
+/// An event that has been written to the outbox.
+#[derive(Debug)]
+pub(crate) struct Published {
+    /// Where.
+    pub(crate) position: i64,
+    /// How long its text is.
+    pub(crate) bytes: usize,
+    /// What.
+    pub(crate) event: Arc<Envelope>,
+}

@@ -1,5 +1,10 @@
-//! The units that handle deliveries and effects, and keep what waits, failed or came too early.
+//! The units that handle deliveries, and keep what waits, failed or came too early.
+//!
+//! Whoever handles a row of the inbox deletes it first, in the same transaction, and puts it back
+//! if it has to wait again: so it is handled once however many look at the inbox, and not at all
+//! if it was cancelled or moved meanwhile.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +12,11 @@ use std::time::Duration;
 use contracts::{Envelope, Source, Timestamp};
 use uuid::Uuid;
 
+use super::outbox::Unreadable;
 use super::pending::Body;
 use crate::db::{Error, Expect, FromRow, Result, Row, Tx, Unit};
 use crate::params;
-use crate::service::{Delivery, Occasion, Origin, Service, Task, Verdict};
+use crate::service::{Delivery, Occasion, Origin, Service, Verdict};
 
 /// After so many tries a person has to look.
 pub const MAX_ATTEMPTS: i64 = 8;
@@ -18,8 +24,8 @@ pub const MAX_ATTEMPTS: i64 = 8;
 /// How long something may wait for what is not known yet.
 pub const NOT_YET_DEADLINE: Duration = Duration::from_secs(24 * 3600);
 
-/// How long an effect may take before it counts as lost with its process.
-pub const LEASE: Duration = Duration::from_secs(120);
+/// How long something that is being tried is left alone by others: long enough for a transaction.
+const TRY_LEASE: Duration = Duration::from_secs(5);
 
 /// A row of the inbox that waits.
 #[derive(Debug, Clone)]
@@ -32,12 +38,6 @@ pub(crate) struct Waiting {
     pub(crate) attempts: i64,
     pub(crate) waits: i64,
     pub(crate) body: String,
-}
-
-/// A row whose body does not read.
-pub(crate) struct Unreadable {
-    pub(crate) id: Uuid,
-    pub(crate) why: String,
 }
 
 impl FromRow for Waiting {
@@ -56,26 +56,26 @@ impl FromRow for Waiting {
 }
 
 impl Waiting {
-    /// What it was when it came.
-    pub(crate) fn into_delivery(self, to: Source) -> Result<Delivery, Unreadable> {
+    /// What it was when it came; or, if its body does not read, why.
+    pub(crate) fn into_delivery(self, to: Source) -> Result<Delivery, Box<(Self, String)>> {
+        let attempts = self.attempts;
         if self.kind == "event" {
             return match Envelope::from_json(&self.body) {
                 Ok(event) => {
-                    let attempts = self.attempts;
                     let origin = Origin::Inbox(Box::new(self));
                     Ok(Delivery { attempts, ..Delivery::new(Arc::new(event), to, origin) })
                 }
-                Err(error) => Err(Unreadable { id: self.id, why: error.to_string() }),
+                Err(error) => Err(Box::new((self, error.to_string()))),
             };
         }
         match serde_json::from_str::<Body>(&self.body) {
             Ok(body) => Ok(Delivery {
                 cause: body.cause(to),
                 occasion: Occasion::Timer { name: self.reaction.clone(), subject: body.text },
-                attempts: self.attempts,
+                attempts,
                 origin: Origin::Inbox(Box::new(self)),
             }),
-            Err(error) => Err(Unreadable { id: self.id, why: error.to_string() }),
+            Err(error) => Err(Box::new((self, error.to_string()))),
         }
     }
 }
@@ -145,18 +145,15 @@ pub(crate) struct React<S> {
     pub(crate) service: Arc<S>,
     pub(crate) batch: Vec<Delivery>,
     pub(crate) progress: Progress,
-    /// Whether the bus may deliver twice, so that every event handled has its row.
-    pub(crate) remembers: bool,
 }
 
 impl<S: Service> Unit for React<S> {
     type Out = usize;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<usize> {
-        let fresh = if self.remembers { Some(self.fresh(tx).await?) } else { None };
-        let batch = fresh.as_deref().unwrap_or(&self.batch);
+        let batch = take(tx, &self.batch).await?;
         if !batch.is_empty() {
-            let verdicts = self.service.react(tx, batch).await?;
+            let verdicts = self.service.react(tx, &batch).await?;
             if verdicts.len() != batch.len() {
                 return Err(Error::Failed(format!(
                     "{} verdicts on {} deliveries",
@@ -165,28 +162,54 @@ impl<S: Service> Unit for React<S> {
                 )));
             }
             let judged: Vec<_> = batch.iter().zip(verdicts).collect();
-            settle(tx, &judged, self.remembers).await?;
+            settle(tx, &judged).await?;
         }
         self.progress.store(tx).await?;
         Ok(batch.len())
     }
 }
 
-impl<S: Service> React<S> {
-    /// Those of the batch that were not delivered before.
-    async fn fresh(&self, tx: &mut Tx<'_>) -> Result<Vec<Delivery>> {
-        let sql = tx.scope.kernel.select_inbox.as_str();
-        let handed = self.batch.iter().filter(|delivery| matches!(delivery.origin, Origin::Handed));
-        let keys: Vec<_> =
-            handed.map(|delivery| params![delivery.reaction(), delivery.id()]).collect();
-        let known: Vec<(Uuid, String, i64, i64)> = tx.fetch_many(sql, keys).await?;
-        let mut seen: BTreeSet<Uuid> = known.into_iter().map(|(id, ..)| id).collect();
-        let is_fresh = |delivery: &&Delivery| match delivery.origin {
-            Origin::Handed => seen.insert(delivery.id()),
-            Origin::Log | Origin::Inbox(_) => true,
-        };
-        Ok(self.batch.iter().filter(is_fresh).cloned().collect())
+/// Those of the batch that are to be handled now: what was handed over and is not known yet, and
+/// what could be taken out of the inbox.
+async fn take<'d>(tx: &mut Tx<'_>, batch: &'d [Delivery]) -> Result<Cow<'d, [Delivery]>> {
+    let (mut handed, mut taken) = (Vec::new(), Vec::new());
+    for delivery in batch {
+        match &delivery.origin {
+            Origin::Log => {}
+            Origin::Handed => handed.push((delivery.reaction(), delivery.id())),
+            Origin::Inbox(row) | Origin::Trying(row) => {
+                taken.push((row.reaction.as_str(), row.id, row.due_at));
+            }
+        }
     }
+    if handed.is_empty() && taken.is_empty() {
+        return Ok(Cow::Borrowed(batch));
+    }
+    handed.sort_unstable();
+    taken.sort_unstable();
+    let sql = tx.scope.kernel.select_inbox.as_str();
+    let keys = handed.iter().map(|(reaction, id)| params![*reaction, *id]);
+    let known: Vec<(String, Uuid, String, i64)> = tx.fetch_many(sql, keys).await?;
+    let mut known: BTreeSet<(String, Uuid)> =
+        known.into_iter().map(|(reaction, id, ..)| (reaction, id)).collect();
+    let sql = tx.scope.kernel.take_waiting.as_str();
+    let keys = taken.iter().map(|(reaction, id, due_at)| params![*reaction, *id, *due_at]);
+    let taken: Vec<(String, Uuid)> = tx.fetch_many(sql, keys).await?;
+    let mut taken: BTreeSet<(String, Uuid)> = taken.into_iter().collect();
+    let mut to_handle = Vec::with_capacity(batch.len());
+    for delivery in batch {
+        let now = match &delivery.origin {
+            Origin::Log => true,
+            Origin::Handed => known.insert((delivery.reaction().to_owned(), delivery.id())),
+            Origin::Inbox(row) | Origin::Trying(row) => {
+                taken.remove(&(row.reaction.clone(), row.id))
+            }
+        };
+        if now {
+            to_handle.push(delivery.clone());
+        }
+    }
+    Ok(Cow::Owned(to_handle))
 }
 
 /// A delivery failed by itself: keeps it for another try, or parks it.
@@ -200,12 +223,16 @@ impl Unit for RecordFailure {
     type Out = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
-        settle(tx, &[(&self.delivery, Verdict::Failed(self.why.clone()))], false).await?;
+        let batch = take(tx, std::slice::from_ref(&self.delivery)).await?;
+        let failed = |delivery| (delivery, Verdict::Failed(self.why.clone()));
+        let judged: Vec<_> = batch.iter().map(failed).collect();
+        settle(tx, &judged).await?;
         self.progress.store(tx).await
     }
 }
 
-/// Counts a try before it is made: after a run that did not finish, so that a crash loop parks too.
+/// Counts a try before it is made, so that what takes the process down with it is parked too.
+/// Answers the delivery to try, or nothing if it is parked now or not ours to try.
 pub(crate) struct CountTry {
     pub(crate) delivery: Delivery,
 }
@@ -214,32 +241,69 @@ impl Unit for CountTry {
     type Out = Option<Delivery>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
-        let sql = tx.scope.kernel.select_inbox.as_str();
-        let (reaction, id) = (self.delivery.reaction(), self.delivery.id());
-        let known: Vec<(Uuid, String, i64, i64)> =
-            tx.fetch_all(sql, &params![reaction, id]).await?;
-        let attempts = known.first().map_or(0, |(_, _, attempts, _)| *attempts);
-        let parked = attempts >= MAX_ATTEMPTS;
-        let row = LastTry {
-            state: if parked { "parked" } else { "waiting" },
-            // Late enough that nobody else takes it meanwhile.
-            due_at: tx.now().plus(LEASE),
-            attempts: attempts + i64::from(!parked),
-            waits: 0,
-            error: Some("the process ended while handling it".to_owned()),
+        let delivery = &self.delivery;
+        let tried = match &delivery.origin {
+            Origin::Inbox(row) | Origin::Trying(row) => again(tx, row).await?.map(Origin::Inbox),
+            // Its position in the log brings it back if the process ends now.
+            Origin::Log => first(tx, delivery, "trying").await?.map(Origin::Trying),
+            // Nothing else brings it back: the bus finds it known.
+            Origin::Handed => first(tx, delivery, "waiting").await?.map(Origin::Inbox),
         };
-        let waiting = keep(tx, &self.delivery, row).await?;
-        // If it fails now, that is the try just counted, not another.
-        let origin = Origin::Inbox(Box::new(waiting));
-        Ok((!parked).then(|| Delivery { attempts, origin, ..self.delivery.clone() }))
+        Ok(tried.map(|origin| {
+            let attempts = origin.row().map_or(0, |row| row.attempts - 1);
+            Delivery { attempts, origin, ..delivery.clone() }
+        }))
     }
 }
 
-/// Puts something that cannot even be read on the dead-letter list.
+const CUT_SHORT: &str = "the process ended while handling it";
+
+/// Another try of what is in the inbox.
+async fn again(tx: &mut Tx<'_>, row: &Waiting) -> Result<Option<Box<Waiting>>> {
+    if row.attempts >= MAX_ATTEMPTS {
+        let sql = tx.scope.kernel.park_waiting.as_str();
+        count_parked(&row.reaction);
+        let key = params![&row.reaction, row.id, row.due_at, CUT_SHORT];
+        tx.execute(sql, &key, Expect::AtMostOne).await?;
+        return Ok(None);
+    }
+    let due_at = tx.now().plus(TRY_LEASE);
+    let sql = tx.scope.kernel.count_try.as_str();
+    let values = params![&row.reaction, row.id, row.due_at, due_at, CUT_SHORT];
+    let ours = tx.execute(sql, &values, Expect::AtMostOne).await? == 1;
+    let tried = Waiting { due_at, attempts: row.attempts + 1, ..row.clone() };
+    Ok(ours.then(|| Box::new(tried)))
+}
+
+/// A try of what comes from outside the inbox, perhaps not the first.
+async fn first(
+    tx: &mut Tx<'_>,
+    delivery: &Delivery,
+    state: &'static str,
+) -> Result<Option<Box<Waiting>>> {
+    let sql = tx.scope.kernel.select_inbox.as_str();
+    let key = params![delivery.reaction(), delivery.id()];
+    let known: Option<(String, Uuid, String, i64)> = tx.fetch_optional(sql, &key).await?;
+    let before = match known {
+        Some((.., known, _)) if known != "trying" => return Ok(None),
+        Some((.., attempts)) => attempts,
+        None => 0,
+    };
+    let parked = before >= MAX_ATTEMPTS;
+    let tried = LastTry {
+        state: if parked { "parked" } else { state },
+        due_at: tx.now().plus(TRY_LEASE),
+        attempts: before + i64::from(!parked),
+        waits: 0,
+        error: Some(CUT_SHORT.to_owned()),
+    };
+    let row = keep(tx, delivery, tried, Expect::Version).await?;
+    Ok((!parked).then(|| Box::new(row)))
+}
+
+/// Puts an event that cannot even be read on the dead-letter list, unless it is known.
 pub(crate) struct ParkUnreadable {
-    pub(crate) id: Uuid,
-    pub(crate) text: String,
-    pub(crate) why: String,
+    pub(crate) found: Unreadable,
     pub(crate) progress: Progress,
 }
 
@@ -247,60 +311,90 @@ impl Unit for ParkUnreadable {
     type Out = ();
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
-        let (sql, now) = (tx.scope.kernel.insert_event.as_str(), tx.now());
-        let row =
-            params!["unreadable", self.id, "parked", now, now, 1_i64, 0_i64, &self.why, &self.text];
-        tx.execute(sql, &row, Expect::One).await?;
+        let (sql, now) = (tx.scope.kernel.insert_kept.as_str(), tx.now());
+        let Unreadable { id, kind, text, why } = &self.found;
+        let why = readable(why);
+        let row = params![kind, *id, "event", "parked", now, now, 1_i64, 0_i64, why, text];
+        if tx.execute(sql, &row, Expect::AtMostOne).await? == 1 {
+            count_parked(kind);
+        }
         self.progress.store(tx).await
     }
 }
 
+/// Parks a row of the inbox whose body does not read.
+pub(crate) struct ParkWaiting {
+    pub(crate) row: Waiting,
+    pub(crate) why: String,
+}
+
+impl Unit for ParkWaiting {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        let sql = tx.scope.kernel.park_waiting.as_str();
+        count_parked(&self.row.reaction);
+        let Waiting { reaction, id, due_at, .. } = &self.row;
+        let row = params![reaction, *id, *due_at, readable(&self.why)];
+        tx.execute(sql, &row, Expect::AtMostOne).await.map(drop)
+    }
+}
+
 /// What a row of the inbox says of the last try.
-struct LastTry {
-    state: &'static str,
-    due_at: Timestamp,
-    attempts: i64,
-    waits: i64,
-    error: Option<String>,
+pub(crate) struct LastTry {
+    pub(crate) state: &'static str,
+    pub(crate) due_at: Timestamp,
+    pub(crate) attempts: i64,
+    pub(crate) waits: i64,
+    pub(crate) error: Option<String>,
 }
 
 /// Writes what became of each delivery.
-async fn settle(tx: &mut Tx<'_>, judged: &[(&Delivery, Verdict)], remembers: bool) -> Result<()> {
+async fn settle(tx: &mut Tx<'_>, judged: &[(&Delivery, Verdict)]) -> Result<()> {
     let now = tx.now();
-    let (mut handled, mut fired, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+    let mut handled = Vec::new();
     for (delivery, verdict) in judged {
-        match (verdict, &delivery.origin) {
-            (Verdict::Done, Origin::Log) => {}
-            (Verdict::Done, Origin::Handed) => handled.push(*delivery),
-            (Verdict::Done, Origin::Inbox(row)) if row.kind == "timer" => fired.push(row),
-            (Verdict::Done, Origin::Inbox(_)) if remembers => handled.push(*delivery),
-            (Verdict::Done, Origin::Inbox(row)) => gone.push(row),
-            (Verdict::NotYet(why), origin) => {
-                let (waits, since) = match origin {
-                    Origin::Inbox(row) => (row.waits, row.created_at),
-                    Origin::Log | Origin::Handed => (0, now),
+        let row = match verdict {
+            Verdict::Done => {
+                let remembered = match &delivery.origin {
+                    Origin::Log | Origin::Trying(_) => false,
+                    Origin::Handed => true,
+                    Origin::Inbox(row) => row.kind == "event",
                 };
-                keep(tx, delivery, not_yet(now, since, delivery.attempts, waits, why)).await?;
+                if remembered {
+                    handled.push((delivery.reaction(), delivery.id()));
+                }
+                continue;
             }
-            (Verdict::Failed(why), _) => {
+            Verdict::NotYet(why) => {
+                let waited = delivery.origin.row().filter(|row| row.waits > 0);
+                let (waits, since) = waited.map_or((0, now), |row| (row.waits, row.created_at));
+                not_yet(now, since, delivery.attempts, waits, why)
+            }
+            Verdict::Failed(why) => {
                 tracing::warn!(reaction = delivery.reaction(), id = %delivery.id(), why, "failed");
-                let row = failed(now, delivery.attempts + 1, quick_backoff, why);
-                keep(tx, delivery, row).await?;
+                LastTry::failed(now, delivery.attempts + 1, backoff, why)
             }
-        }
+        };
+        // Of a log that was set back it may be known already; else somebody else was faster.
+        let from_log = matches!(delivery.origin, Origin::Log);
+        let expect = if from_log { Expect::AtMostOne } else { Expect::Version };
+        keep(tx, delivery, row, expect).await?;
     }
+    handled.sort_unstable();
     let sql = tx.scope.kernel.insert_handled.as_str();
-    let rows = handled.iter().map(|delivery| params![delivery.reaction(), delivery.id(), now]);
-    tx.execute_many(sql, rows, Expect::One).await?;
-    let sql = tx.scope.kernel.delete_fired.as_str();
-    let rows = fired.iter().map(|row| params![&row.reaction, row.id, row.due_at]);
-    tx.execute_many(sql, rows, Expect::AtMostOne).await?;
-    let sql = tx.scope.kernel.delete_inbox.as_str();
-    let rows = gone.iter().map(|row| params![&row.reaction, row.id]);
-    tx.execute_many(sql, rows, Expect::AtMostOne).await.map(drop)
+    let rows = handled.iter().map(|(reaction, id)| params![*reaction, *id, now]);
+    tx.execute_many(sql, rows, Expect::Version).await.map(drop)
 }
 
-fn not_yet(now: Timestamp, since: Timestamp, attempts: i64, waits: i64, why: &str) -> LastTry {
+/// How to go on with what has waited since `since`.
+pub(crate) fn not_yet(
+    now: Timestamp,
+    since: Timestamp,
+    attempts: i64,
+    waits: i64,
+    why: &str,
+) -> LastTry {
     let expired = now.since(since) > NOT_YET_DEADLINE;
     let millis = 50_u64 << u32::try_from(waits.clamp(0, 9)).unwrap_or(9);
     LastTry {
@@ -308,236 +402,93 @@ fn not_yet(now: Timestamp, since: Timestamp, attempts: i64, waits: i64, why: &st
         due_at: now.plus(Duration::from_millis(millis)),
         attempts,
         waits: waits + 1,
-        error: Some(format!("not yet: {why}")),
+        error: Some(readable(&format!("not yet: {why}"))),
     }
 }
 
-fn failed(now: Timestamp, attempts: i64, backoff: fn(i64) -> Duration, why: &str) -> LastTry {
-    LastTry {
-        state: if attempts >= MAX_ATTEMPTS { "parked" } else { "waiting" },
-        due_at: now.plus(backoff(attempts)),
-        attempts,
-        waits: 0,
-        error: Some(why.to_owned()),
+impl LastTry {
+    /// How to go on with what has failed so many times.
+    pub(crate) fn failed(
+        now: Timestamp,
+        attempts: i64,
+        backoff: fn(i64) -> Duration,
+        why: &str,
+    ) -> Self {
+        Self {
+            state: if attempts >= MAX_ATTEMPTS { "parked" } else { "waiting" },
+            due_at: now.plus(backoff(attempts)),
+            attempts,
+            waits: 0,
+            error: Some(readable(why)),
+        }
     }
 }
 
-/// For reactions: 0.2 s, doubling; eight tries in 26 s.
-fn quick_backoff(attempts: i64) -> Duration {
+/// Reactions depend on nobody: 0.2 s, doubling; eight tries in 26 s.
+fn backoff(attempts: i64) -> Duration {
     Duration::from_millis(100 << u32::try_from(attempts.clamp(0, 8)).unwrap_or(8))
 }
 
-/// For effects, which depend on others: 2 s, times four; eight tries in about three hours.
-fn slow_backoff(attempts: i64) -> Duration {
-    Duration::from_millis(500 << (2 * u32::try_from(attempts.clamp(0, 7)).unwrap_or(7)))
+/// What a person is told, and PostgreSQL can store: not endless, and without the character 0.
+pub(crate) fn readable(why: &str) -> String {
+    why.chars().filter(|c| *c != '\0').take(2000).collect()
 }
 
-async fn keep(tx: &mut Tx<'_>, delivery: &Delivery, row: LastTry) -> Result<Waiting> {
+pub(crate) fn count_parked(reaction: &str) {
+    metrics::counter!("parked_total", "reaction" => reaction.to_owned()).increment(1);
+}
+
+/// Keeps a delivery, which is not in the inbox now, for another try or on the dead-letter list.
+async fn keep(
+    tx: &mut Tx<'_>,
+    delivery: &Delivery,
+    last: LastTry,
+    expect: Expect,
+) -> Result<Waiting> {
     let now = tx.now();
-    if row.state == "parked" {
-        metrics::counter!("parked_total", "reaction" => delivery.reaction().to_owned())
-            .increment(1);
-    }
-    let body = match &delivery.occasion {
-        Occasion::Event(event) => event.to_json(),
-        Occasion::Timer { .. } => String::new(),
-    };
-    let waiting = Waiting {
-        reaction: delivery.reaction().to_owned(),
-        id: delivery.id(),
-        kind: match &delivery.occasion {
-            Occasion::Event(_) => "event".to_owned(),
-            Occasion::Timer { .. } => "timer".to_owned(),
+    let row = match (&delivery.origin, &delivery.occasion) {
+        (Origin::Inbox(row) | Origin::Trying(row), _) => Waiting {
+            due_at: last.due_at,
+            // The time it has waited for what is not known counts from its first wait.
+            created_at: if last.waits == 1 { now } else { row.created_at },
+            attempts: last.attempts,
+            waits: last.waits,
+            ..row.as_ref().clone()
         },
-        due_at: row.due_at,
-        created_at: now,
-        attempts: row.attempts,
-        waits: row.waits,
-        body,
+        (Origin::Log | Origin::Handed, occasion) => Waiting {
+            reaction: delivery.reaction().to_owned(),
+            id: delivery.id(),
+            kind: "event".to_owned(),
+            due_at: last.due_at,
+            created_at: now,
+            attempts: last.attempts,
+            waits: last.waits,
+            body: match occasion {
+                Occasion::Event(event) => event.to_json(),
+                Occasion::Timer { .. } => {
+                    return Err(Error::Failed("a timer from outside the inbox".to_owned()));
+                }
+            },
+        },
     };
-    if let Origin::Inbox(_) = delivery.origin {
-        let sql = tx.scope.kernel.update_inbox.as_str();
-        let values = params![
-            &waiting.reaction,
-            waiting.id,
-            row.state,
-            row.due_at,
-            row.attempts,
-            row.waits,
-            row.error
-        ];
-        tx.execute(sql, &values, Expect::AtMostOne).await?;
+    if last.state == "parked" {
+        count_parked(&row.reaction);
     } else {
-        let sql = tx.scope.kernel.insert_event.as_str();
-        let values = params![
-            &waiting.reaction,
-            waiting.id,
-            row.state,
-            row.due_at,
-            now,
-            row.attempts,
-            row.waits,
-            row.error,
-            &waiting.body
-        ];
-        tx.execute(sql, &values, Expect::One).await?;
+        tx.pending.try_again_at(row.due_at);
     }
-    Ok(waiting)
-}
-
-/// Takes effects that are due under a lease.
-pub(crate) struct ClaimEffects {
-    pub(crate) limit: i64,
-}
-
-impl Unit for ClaimEffects {
-    type Out = Vec<Task>;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Task>> {
-        let now = tx.now();
-        let due: Vec<Waiting> = {
-            let sql = tx.scope.kernel.select_due.as_str();
-            tx.fetch_all(sql, &params!["effect", now, self.limit]).await?
-        };
-        let (spent, due): (Vec<_>, Vec<_>) =
-            due.into_iter().partition(|row| row.attempts >= MAX_ATTEMPTS);
-        let lost = "every try was lost with its process";
-        let sql = tx.scope.kernel.update_inbox.as_str();
-        let rows = spent.iter().map(|row| {
-            params![&row.reaction, row.id, "parked", now, row.attempts, row.waits, lost]
-        });
-        tx.execute_many(sql, rows, Expect::AtMostOne).await?;
-        let until = now.plus(LEASE);
-        let sql = tx.scope.kernel.claim_effect.as_str();
-        let rows = due.iter().map(|row| params![&row.reaction, row.id, until, row.due_at]);
-        let claimed: Vec<(Uuid, i64, i64)> = tx.fetch_many(sql, rows).await?;
-        let claimed: BTreeMap<Uuid, (i64, i64)> =
-            claimed.into_iter().map(|(id, attempts, epoch)| (id, (attempts, epoch))).collect();
-        let source = tx.scope.source;
-        due.into_iter()
-            .filter_map(|row| claimed.get(&row.id).map(|claim| task(row, *claim, source)))
-            .collect()
-    }
-}
-
-fn task(row: Waiting, (attempt, epoch): (i64, i64), source: Source) -> Result<Task> {
-    let body: Body = serde_json::from_str(&row.body).map_err(|error| Error::Corrupt {
-        table: "inbox",
-        id: row.id.to_string(),
-        why: error.to_string(),
-    })?;
-    Ok(Task {
-        cause: body.cause(source),
-        name: row.reaction,
-        id: row.id,
-        payload: body.text,
-        attempt,
-        epoch,
-        since: row.created_at,
-        waits: row.waits,
-    })
-}
-
-/// Records what came of effects, those whose lease has passed to somebody else left out.
-pub(crate) struct RecordEffects<S: Service> {
-    pub(crate) service: Arc<S>,
-    pub(crate) done: Vec<(Task, S::Outcome)>,
-}
-
-impl<S: Service> Unit for RecordEffects<S> {
-    type Out = usize;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<usize> {
-        let sql = tx.scope.kernel.select_epoch.as_str();
-        let keys = self.done.iter().map(|(task, _)| params![&task.name, task.id]);
-        let epochs: Vec<(Uuid, i64)> = tx.fetch_many(sql, keys).await?;
-        let epochs: BTreeMap<Uuid, i64> = epochs.into_iter().collect();
-        let current: Vec<(&Task, &S::Outcome)> = self
-            .done
-            .iter()
-            .filter(|(task, _)| epochs.get(&task.id) == Some(&task.epoch))
-            .map(|(task, outcome)| (task, outcome))
-            .collect();
-        if current.is_empty() {
-            return Ok(0);
-        }
-        let verdicts = self.service.record(tx, &current).await?;
-        if verdicts.len() != current.len() {
-            return Err(Error::Failed("not one verdict for each effect".to_owned()));
-        }
-        let judged: Vec<_> = current.iter().map(|(task, _)| *task).zip(verdicts).collect();
-        settle_effects(tx, &judged).await?;
-        Ok(judged.len())
-    }
-}
-
-/// An effect failed without an outcome, or its outcome could not be recorded.
-pub(crate) struct RecordEffectFailure {
-    pub(crate) task: Task,
-    pub(crate) why: String,
-}
-
-impl Unit for RecordEffectFailure {
-    type Out = ();
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
-        let sql = tx.scope.kernel.select_epoch.as_str();
-        let epoch: Option<(Uuid, i64)> =
-            tx.fetch_optional(sql, &params![&self.task.name, self.task.id]).await?;
-        if epoch.is_some_and(|(_, epoch)| epoch == self.task.epoch) {
-            settle_effects(tx, &[(&self.task, Verdict::Failed(self.why.clone()))]).await?;
-        }
-        Ok(())
-    }
-}
-
-async fn settle_effects(tx: &mut Tx<'_>, judged: &[(&Task, Verdict)]) -> Result<()> {
-    let now = tx.now();
-    let done = judged.iter().filter(|(_, verdict)| *verdict == Verdict::Done);
-    let sql = tx.scope.kernel.delete_inbox.as_str();
-    let rows: Vec<_> = done.map(|(task, _)| params![&task.name, task.id]).collect();
-    tx.execute_many(sql, rows, Expect::AtMostOne).await?;
-    let sql = tx.scope.kernel.update_inbox.as_str();
-    for (task, verdict) in judged {
-        let row = match verdict {
-            Verdict::Done => continue,
-            // A claim counts as a try; waiting takes it back.
-            Verdict::NotYet(why) => not_yet(now, task.since, task.attempt - 1, task.waits, why),
-            Verdict::Failed(why) => failed(now, task.attempt, slow_backoff, why),
-        };
-        if row.state == "parked" {
-            metrics::counter!("parked_total", "reaction" => task.name.clone()).increment(1);
-        }
-        let values =
-            params![&task.name, task.id, row.state, row.due_at, row.attempts, row.waits, row.error];
-        tx.execute(sql, &values, Expect::AtMostOne).await?;
-    }
-    Ok(())
-}
-
-/// Deletes what is old enough: answers, handled events, and outbox rows that every consumer has.
-pub(crate) struct Retain {
-    pub(crate) outbox_before: Timestamp,
-    /// Up to which position every consumer has read this outbox.
-    pub(crate) outbox_upto: i64,
-    pub(crate) answers_before: Timestamp,
-    pub(crate) handled_before: Timestamp,
-}
-
-impl Unit for Retain {
-    type Out = u64;
-
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
-        let kernel = &tx.scope.kernel;
-        let (outbox, answers, handled) = (
-            kernel.delete_outbox.as_str(),
-            kernel.delete_answers.as_str(),
-            kernel.delete_handled.as_str(),
-        );
-        let range = params![self.outbox_before, self.outbox_upto];
-        let mut deleted = tx.execute(outbox, &range, Expect::Any).await?;
-        deleted += tx.execute(answers, &params![self.answers_before], Expect::Any).await?;
-        deleted += tx.execute(handled, &params![self.handled_before], Expect::Any).await?;
-        Ok(deleted)
-    }
+    let values = params![
+        &row.reaction,
+        row.id,
+        &row.kind,
+        last.state,
+        row.due_at,
+        row.created_at,
+        row.attempts,
+        row.waits,
+        last.error,
+        &row.body
+    ];
+    let sql = tx.scope.kernel.insert_kept.as_str();
+    tx.execute(sql, &values, expect).await?;
+    Ok(row)
 }

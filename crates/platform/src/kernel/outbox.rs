@@ -1,11 +1,58 @@
-//! Reading outboxes by state, for a bus that hands events over instead of keeping positions.
+//! Reading outboxes: for a bus that hands events over instead of keeping positions, and for audits.
 
 use std::sync::Arc;
 
-use contracts::{Envelope, Timestamp};
+use contracts::{Envelope, Payload, Timestamp};
+use uuid::Uuid;
 
 use crate::db::{Error, Expect, Result, Tx, Unit};
 use crate::params;
+
+/// A row of an outbox, as it is stored.
+#[derive(Debug, Clone)]
+pub(crate) struct Stored {
+    pub(crate) id: Uuid,
+    pub(crate) kind: String,
+    pub(crate) text: String,
+}
+
+/// An event that cannot be read though its type is known.
+#[derive(Debug, Clone)]
+pub struct Unreadable {
+    /// Its id.
+    pub id: Uuid,
+    /// The type it claims.
+    pub kind: String,
+    /// Its text.
+    pub text: String,
+    /// Why it cannot be read.
+    pub why: String,
+}
+
+impl Stored {
+    /// The event, or why it cannot be read.
+    pub(crate) fn read(self) -> Result<Arc<Envelope>, Unreadable> {
+        match Envelope::from_json(&self.text) {
+            Ok(event) => Ok(Arc::new(event)),
+            Err(error) => {
+                let why = error.to_string();
+                Err(Unreadable { id: self.id, kind: self.kind, text: self.text, why })
+            }
+        }
+    }
+
+    /// Nobody here wants it. Counted if this version does not even know its type.
+    pub(crate) fn pass_over(&self) {
+        if !self.is_known() {
+            let kind = self.kind.clone();
+            metrics::counter!("events_of_unknown_type_total", "type" => kind).increment(1);
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        Payload::KINDS.iter().any(|kind| kind.name == self.kind)
+    }
+}
 
 /// The oldest events not yet published.
 #[derive(Debug, Clone, Copy)]
@@ -14,13 +61,38 @@ pub struct Unpublished {
     pub limit: i64,
 }
 
-impl Unit for Unpublished {
-    type Out = Vec<(i64, Arc<Envelope>)>;
+/// What a bus is to carry.
+#[derive(Debug, Default)]
+pub struct ToPublish {
+    /// Where in the outbox all of it is, that of unknown type included.
+    pub positions: Vec<i64>,
+    /// The events.
+    pub events: Vec<Arc<Envelope>>,
+    /// What cannot be read.
+    pub unreadable: Vec<Unreadable>,
+}
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
+impl Unit for Unpublished {
+    type Out = ToPublish;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<ToPublish> {
         let sql = tx.scope.kernel.select_unpublished.as_str();
-        let rows: Vec<(i64, String)> = tx.fetch_all(sql, &params![self.limit]).await?;
-        read(rows)
+        let rows: Vec<(i64, Uuid, String, String)> =
+            tx.fetch_all(sql, &params![self.limit]).await?;
+        let mut found = ToPublish::default();
+        for (position, id, kind, text) in rows {
+            found.positions.push(position);
+            let stored = Stored { id, kind, text };
+            if !stored.is_known() {
+                stored.pass_over();
+                continue;
+            }
+            match stored.read() {
+                Ok(event) => found.events.push(event),
+                Err(unreadable) => found.unreadable.push(unreadable),
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -40,21 +112,16 @@ impl Unit for After {
         let sql = tx.scope.kernel.outbox_after.as_str();
         let rows: Vec<(i64, String)> =
             tx.fetch_all(sql, &params![self.position, self.limit]).await?;
-        read(rows)
-    }
-}
-
-fn read(rows: Vec<(i64, String)>) -> Result<Vec<(i64, Arc<Envelope>)>> {
-    rows.into_iter()
-        .map(|(position, text)| match Envelope::from_json(&text) {
+        let read = |(position, text): (i64, String)| match Envelope::from_json(&text) {
             Ok(event) => Ok((position, Arc::new(event))),
             Err(error) => Err(Error::Corrupt {
                 table: "outbox",
                 id: position.to_string(),
                 why: error.to_string(),
             }),
-        })
-        .collect()
+        };
+        rows.into_iter().map(read).collect()
+    }
 }
 
 /// Every consumer has these events: they count as published.

@@ -18,6 +18,8 @@ pub(crate) struct Pending {
     pub(crate) events: Vec<Envelope>,
     timers: BTreeMap<(&'static str, String), Option<(Timestamp, String)>>,
     effects: Vec<(&'static str, Uuid, String)>,
+    /// When the first of what the inbox keeps for another try is due.
+    next_try: Option<Timestamp>,
 }
 
 /// What a committed unit has left.
@@ -26,7 +28,7 @@ pub(crate) struct Flushed {
     pub(crate) published: Vec<Published>,
     pub(crate) events: usize,
     pub(crate) effects: usize,
-    pub(crate) earliest_timer: Option<Timestamp>,
+    pub(crate) earliest_due: Option<Timestamp>,
 }
 
 /// What a timer or an effect carries in its inbox row.
@@ -78,6 +80,15 @@ impl Pending {
         self.timers.insert((name, subject.to_owned()), None);
     }
 
+    /// Something is kept in the inbox that is due then.
+    pub(crate) fn try_again_at(&mut self, due: Timestamp) {
+        self.next_try = Some(self.next_try.map_or(due, |earlier| earlier.min(due)));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.timers.is_empty() && self.effects.is_empty()
+    }
+
     pub(crate) fn request_effect(
         &mut self,
         name: &'static str,
@@ -99,6 +110,7 @@ pub(crate) fn timer_id(name: &str, subject: &str) -> Uuid {
 pub(crate) async fn flush(tx: &mut Tx<'_>) -> Result<Flushed> {
     let pending = std::mem::take(&mut tx.pending);
     let earliest_timer = write_timers(tx, &pending).await?;
+    let earliest_due = [earliest_timer, pending.next_try].into_iter().flatten().min();
     let now = tx.now();
     let effects = pending.effects.len();
     let insert = tx.scope.kernel.insert_effect.as_str();
@@ -106,7 +118,7 @@ pub(crate) async fn flush(tx: &mut Tx<'_>) -> Result<Flushed> {
     tx.execute_many(insert, rows, Expect::AtMostOne).await?;
     let events = pending.events.len();
     let published = write_events(tx, pending.events).await?;
-    Ok(Flushed { published, events, effects, earliest_timer })
+    Ok(Flushed { published, events, effects, earliest_due })
 }
 
 async fn write_timers(tx: &mut Tx<'_>, pending: &Pending) -> Result<Option<Timestamp>> {
@@ -139,5 +151,12 @@ async fn write_events(tx: &mut Tx<'_>, events: Vec<Envelope>) -> Result<Vec<Publ
         .map(|event| (event.id.uuid(), event.payload.kind().name, event.to_json()))
         .collect();
     let positions = tx.insert_outbox(&rows).await?;
-    Ok(positions.into_iter().zip(events.into_iter().map(Arc::new)).collect())
+    let written = positions.into_iter().zip(rows).zip(events);
+    Ok(written
+        .map(|((position, (_, _, text)), event)| Published {
+            position,
+            bytes: text.len(),
+            event: Arc::new(event),
+        })
+        .collect())
 }

@@ -23,7 +23,7 @@ CREATE TABLE {s}_inbox (
     reaction text NOT NULL,
     id uuid NOT NULL,
     kind text NOT NULL CHECK (kind IN ('event', 'timer', 'effect')),
-    state text NOT NULL CHECK (state IN ('waiting', 'done', 'parked', 'discarded')),
+    state text NOT NULL CHECK (state IN ('waiting', 'trying', 'done', 'parked', 'discarded')),
     due_at timestamptz NOT NULL,
     created_at timestamptz NOT NULL,
     attempts bigint NOT NULL DEFAULT 0 CHECK (attempts >= 0),

@@ -25,12 +25,12 @@ macro_rules! statements {
 
 statements! {
     insert_outbox = "INSERT INTO {s}_outbox (event_id, type, event, created_at) VALUES ($1, $2, $3, $4)";
-    select_unpublished = "SELECT position, event FROM {s}_outbox WHERE NOT published ORDER BY position LIMIT $1";
+    select_unpublished = "SELECT position, event_id, type, event FROM {s}_outbox WHERE NOT published ORDER BY position LIMIT $1";
     mark_published = "UPDATE {s}_outbox SET published = true WHERE position = $1";
     outbox_after = "SELECT position, event FROM {s}_outbox WHERE position > $1 ORDER BY position LIMIT $2";
     oldest_unpublished = "SELECT created_at FROM {s}_outbox WHERE NOT published ORDER BY position LIMIT 1";
     delete_outbox = "DELETE FROM {s}_outbox WHERE position IN (SELECT position FROM {s}_outbox \
-        WHERE created_at < $1 AND position <= $2 AND position < (SELECT max(position) FROM {s}_outbox) \
+        WHERE created_at < $1 AND position <= $2 AND (published OR $3) AND position < (SELECT max(position) FROM {s}_outbox) \
         ORDER BY position LIMIT 1000)";
 
     select_positions = "SELECT source, position FROM {s}_positions ORDER BY source LIMIT 100";
@@ -39,28 +39,35 @@ statements! {
 
     insert_timer = "INSERT INTO {s}_inbox (reaction, id, kind, state, due_at, created_at, body) \
         VALUES ($1, $2, 'timer', 'waiting', $3, $4, $5) ON CONFLICT (reaction, id) \
-        DO UPDATE SET due_at = excluded.due_at, state = 'waiting', attempts = 0, waits = 0, body = excluded.body";
+        DO UPDATE SET due_at = excluded.due_at, created_at = excluded.created_at, state = 'waiting', \
+        attempts = 0, waits = 0, error = NULL, body = excluded.body";
     insert_effect = "INSERT INTO {s}_inbox (reaction, id, kind, state, due_at, created_at, body) \
         VALUES ($1, $2, 'effect', 'waiting', $3, $4, $5) ON CONFLICT (reaction, id) DO NOTHING";
-    insert_event = "INSERT INTO {s}_inbox (reaction, id, kind, state, due_at, created_at, attempts, waits, error, body) \
-        VALUES ($1, $2, 'event', $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (reaction, id) \
+    insert_kept = "INSERT INTO {s}_inbox (reaction, id, kind, state, due_at, created_at, attempts, waits, error, body) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (reaction, id) \
         DO UPDATE SET state = excluded.state, due_at = excluded.due_at, attempts = excluded.attempts, \
-        waits = excluded.waits, error = excluded.error";
+        waits = excluded.waits, error = excluded.error WHERE {s}_inbox.state = 'trying'";
     insert_handled = "INSERT INTO {s}_inbox (reaction, id, kind, state, due_at, created_at, body) \
-        VALUES ($1, $2, 'event', 'done', $3, $3, '') ON CONFLICT (reaction, id) \
-        DO UPDATE SET state = 'done', due_at = excluded.due_at, error = NULL, body = ''";
-    select_inbox = "SELECT id, state, attempts, waits FROM {s}_inbox WHERE reaction = $1 AND id = $2";
+        VALUES ($1, $2, 'event', 'done', $3, $3, '') ON CONFLICT (reaction, id) DO NOTHING";
+    select_inbox = "SELECT reaction, id, state, attempts FROM {s}_inbox WHERE reaction = $1 AND id = $2";
     select_due = "SELECT reaction, id, kind, due_at, created_at, attempts, waits, body FROM {s}_inbox \
         WHERE state = 'waiting' AND kind = $1 AND due_at <= $2 ORDER BY kind, due_at, id LIMIT $3";
     select_next_due = "SELECT due_at FROM {s}_inbox WHERE state = 'waiting' AND kind = $1 \
         ORDER BY kind, due_at LIMIT 1";
     delete_inbox = "DELETE FROM {s}_inbox WHERE reaction = $1 AND id = $2";
-    delete_fired = "DELETE FROM {s}_inbox WHERE reaction = $1 AND id = $2 AND due_at = $3";
-    update_inbox = "UPDATE {s}_inbox SET state = $3, due_at = $4, attempts = $5, waits = $6, error = $7 \
+    take_waiting = "DELETE FROM {s}_inbox WHERE reaction = $1 AND id = $2 AND due_at = $3 \
+        AND state IN ('waiting', 'trying') RETURNING reaction, id";
+    count_try = "UPDATE {s}_inbox SET due_at = $4, attempts = attempts + 1, error = $5 \
+        WHERE reaction = $1 AND id = $2 AND due_at = $3 AND state = 'waiting'";
+    park_waiting = "UPDATE {s}_inbox SET state = 'parked', error = $4 \
+        WHERE reaction = $1 AND id = $2 AND due_at = $3 AND state = 'waiting'";
+    update_effect = "UPDATE {s}_inbox SET state = $3, due_at = $4, attempts = $5, waits = $6, error = $7 \
         WHERE reaction = $1 AND id = $2";
-    claim_effect = "UPDATE {s}_inbox SET due_at = $3, attempts = attempts + 1, epoch = epoch + 1 \
-        WHERE reaction = $1 AND id = $2 AND state = 'waiting' AND due_at = $4 RETURNING id, attempts, epoch";
-    select_epoch = "SELECT id, epoch FROM {s}_inbox WHERE reaction = $1 AND id = $2 AND state = 'waiting'";
+    claim_effect = "UPDATE {s}_inbox SET due_at = $3, attempts = attempts + 1, epoch = epoch + 1, error = NULL \
+        WHERE reaction = $1 AND id = $2 AND state = 'waiting' AND due_at = $4 RETURNING reaction, id, attempts, epoch";
+    select_epoch = "SELECT reaction, id, epoch FROM {s}_inbox WHERE reaction = $1 AND id = $2 AND state = 'waiting'";
+    release_leases = "UPDATE {s}_inbox SET due_at = $1 WHERE kind = 'effect' AND state = 'waiting' \
+        AND due_at > $1 AND attempts > 0 AND error IS NULL";
     select_parked = "SELECT reaction, id, kind, created_at, attempts, error, body FROM {s}_inbox \
         WHERE state = 'parked' AND (created_at > $1 OR (created_at = $1 AND id > $2)) ORDER BY created_at, id LIMIT $3";
     select_one_parked = "SELECT reaction, id, kind, created_at, attempts, error, body FROM {s}_inbox \
@@ -70,7 +77,7 @@ statements! {
     count_inbox = "SELECT kind, state, CAST(count(*) AS bigint) FROM {s}_inbox \
         WHERE state <> 'done' GROUP BY kind, state ORDER BY kind, state LIMIT 100";
     delete_handled = "DELETE FROM {s}_inbox WHERE (reaction, id) IN (SELECT reaction, id FROM {s}_inbox \
-        WHERE state IN ('done', 'discarded') AND due_at < $1 ORDER BY reaction, id LIMIT 1000)";
+        WHERE state IN ('done', 'trying', 'discarded') AND due_at < $1 ORDER BY reaction, id LIMIT 1000)";
 
     select_answer = "SELECT request_hash, answer FROM {s}_idempotency WHERE caller = $1 AND key = $2";
     insert_answer = "INSERT INTO {s}_idempotency (caller, key, request_hash, answer, created_at) \

@@ -14,7 +14,7 @@ pub(crate) struct Wake {
     pub(crate) events: Notify,
     /// There are effects to perform.
     pub(crate) effects: Notify,
-    /// A timer is due earlier than was known.
+    /// A timer or another try is due earlier than was known.
     pub(crate) timers: Notify,
     next_timer: AtomicI64,
 }
@@ -39,7 +39,7 @@ impl Wake {
         if left.effects > 0 {
             self.effects.notify_one();
         }
-        if let Some(due) = left.earliest_timer
+        if let Some(due) = left.earliest_due
             && due.micros() < self.next_timer.fetch_min(due.micros(), Ordering::SeqCst)
         {
             self.timers.notify_one();

@@ -1,18 +1,15 @@
 //! The loops that keep services going: the log or the relay, timers, effects, retention.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Source;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
-use super::{Host, relay_once};
+use super::relay::relay;
+use super::{Host, retain_once};
 use crate::clock::Clock;
 use crate::db::{Error, Result};
-use crate::kernel::idempotency;
-use crate::kernel::inbox::Retain;
 use crate::tasks::Tasks;
 
 /// How the loops run.
@@ -65,7 +62,7 @@ impl Runtime {
                 tasks.spawn("log", async move { turn.follow_log(config).await });
             } else {
                 let (turn, listeners) = (turn(host), hosts.to_vec());
-                tasks.spawn("relay", async move { turn.relay(listeners).await });
+                tasks.spawn("relay", async move { turn.relay(listeners, config).await });
             }
             let (due, careful) = (turn(host), config.previous_run_crashed);
             tasks.spawn("timers", async move { due.fire_timers(careful).await });
@@ -110,11 +107,15 @@ impl Loop {
     async fn follow_log(&self, config: RuntimeConfig) {
         let Some(mut heads) = self.host.db().sqlite().map(|sqlite| sqlite.heads()) else { return };
         if config.previous_run_crashed {
-            while let Err(error) = self.host.step_log_carefully().await {
-                if self.stopping() {
-                    return;
+            loop {
+                let caught_up = tokio::select! {
+                    () = self.tasks.stopping().cancelled() => return,
+                    caught_up = self.host.step_log_carefully() => caught_up,
+                };
+                match caught_up {
+                    Ok(()) => break,
+                    Err(error) => self.failed("catching up", &error).await,
                 }
-                self.failed("catching up", &error).await;
             }
         }
         while !self.stopping() {
@@ -131,16 +132,19 @@ impl Loop {
         }
     }
 
-    async fn relay(&self, listeners: Vec<Arc<dyn Host>>) {
+    async fn relay(&self, listeners: Vec<Arc<dyn Host>>, config: RuntimeConfig) {
         let wake = &self.host.db().scope.wake;
+        let mut carefully = config.previous_run_crashed;
         while !self.stopping() {
-            let arrived = wake.events.notified();
-            match relay_once(self.host.as_ref(), &listeners).await {
-                Ok(0) => tokio::select! {
-                    () = self.tasks.stopping().cancelled() => {}
-                    () = arrived => {}
-                    () = self.clock.sleep(FALLBACK) => {}
-                },
+            match relay(self.host.as_ref(), &listeners, carefully).await {
+                Ok(0) => {
+                    carefully = false;
+                    tokio::select! {
+                        () = self.tasks.stopping().cancelled() => {}
+                        () = wake.events.notified() => {}
+                        () = self.clock.sleep(FALLBACK) => {}
+                    }
+                }
                 Ok(_) => {}
                 Err(error) => self.failed("relaying events", &error).await,
             }
@@ -181,6 +185,12 @@ impl Loop {
     async fn perform_effects(&self, at_once: usize) {
         let wake = &self.host.db().scope.wake;
         let mut under_way = FuturesUnordered::new();
+        // The file is this process's alone: what was under way when the last one ended is not now.
+        if self.host.db().sqlite().is_some()
+            && let Err(error) = self.host.release_leases().await
+        {
+            self.failed("releasing leases", &error).await;
+        }
         while !(self.stopping() && under_way.is_empty()) {
             let arrived = wake.effects.notified();
             let free = at_once.saturating_sub(under_way.len());
@@ -230,38 +240,17 @@ impl Loop {
             if self.stopping() {
                 return;
             }
-            if let Err(error) = self.retain_once(&all, config).await {
-                self.failed("deleting what is old", &error).await;
+            loop {
+                match retain_once(self.host.as_ref(), &all, config).await {
+                    Ok(0) => break,
+                    Ok(_) if self.stopping() => return,
+                    Ok(_) => {}
+                    Err(error) => {
+                        self.failed("deleting what is old", &error).await;
+                        break;
+                    }
+                }
             }
         }
     }
-
-    async fn retain_once(&self, all: &[Arc<dyn Host>], config: RuntimeConfig) -> Result<()> {
-        let now = self.clock.now();
-        loop {
-            let outbox_upto = read_by_all(self.host.source(), all).await?;
-            let retain = Retain {
-                outbox_before: now.minus(config.outbox_kept),
-                outbox_upto,
-                answers_before: now.minus(idempotency::KEPT),
-                handled_before: now.minus(config.handled_kept),
-            };
-            if self.host.db().write(retain).await? == 0 || self.stopping() {
-                return Ok(());
-            }
-        }
-    }
-}
-
-/// Up to where everybody who listens to `source` has read its outbox.
-async fn read_by_all(source: Source, all: &[Arc<dyn Host>]) -> Result<i64> {
-    let mut least = i64::MAX;
-    for host in all {
-        let listens = host.reactions().iter().any(|reaction| reaction.on.source == source);
-        if listens && host.db().sqlite().is_some() {
-            let positions: BTreeMap<Source, i64> = host.positions().await?;
-            least = least.min(positions.get(&source).copied().unwrap_or(0));
-        }
-    }
-    Ok(least)
 }

@@ -71,7 +71,8 @@ impl Gate {
             | AuthAction::Delete { table_name } => {
                 let owners = self.owners.read().unwrap_or_else(PoisonError::into_inner);
                 // A table nobody owns is a common table expression.
-                owners.get(*table_name).is_none_or(|owner| Source::ALL.get(place) == Some(owner))
+                let table = table_name.to_lowercase();
+                owners.get(&table).is_none_or(|owner| Source::ALL.get(place) == Some(owner))
             }
             AuthAction::Select
             | AuthAction::Transaction { .. }

@@ -1,6 +1,5 @@
 //! Units waiting for the writer, and how it runs them: together if it can, one by one if it must.
 
-use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -12,7 +11,8 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::gate::Gate;
-use super::{Fault, Result};
+use super::{Fault, Result, bare};
+use crate::db::error::panicked;
 use crate::db::tx::{Conn, Published, run};
 use crate::db::{Error, Scope, Tx, Unit, Work};
 use crate::kernel::pending::Flushed;
@@ -71,15 +71,6 @@ impl<U: Unit> Job for UnitJob<U> {
         // Whoever asked may have gone; the unit is done all the same.
         let _ = reply.send(answer);
     }
-}
-
-fn panicked(panic: &(dyn Any + Send)) -> Error {
-    metrics::counter!("unit_panics_total").increment(1);
-    let text = panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned());
-    Error::Panicked(text.unwrap_or_else(|| "without a message".to_owned()))
 }
 
 /// The answer of a future that never waits.
@@ -152,7 +143,10 @@ impl Batch<'_> {
             }
             Fault::None | Fault::Busy | Fault::Full | Fault::HiddenCommit | Fault::CrashAfter => {}
         }
-        self.commit().map_err(Failure::Whole)
+        self.commit().map_err(|error| {
+            // A constraint checked at the end is the fault of one unit, not of its neighbours.
+            if error.is_environment() { Failure::Whole(error) } else { Failure::Unit }
+        })
     }
 
     fn alone(&mut self, mut job: Box<dyn Job>, publish: &dyn Fn(Vec<(Source, Vec<Published>)>)) {
@@ -192,7 +186,10 @@ impl Batch<'_> {
             return Err(Error::Full);
         }
         let committed = self.sql("COMMIT");
-        let Err(error) = committed else { return Ok(()) };
+        let Err(error) = committed else {
+            metrics::counter!("db_batches_total").increment(1);
+            return Ok(());
+        };
         if self.connection.is_autocommit() {
             // The transaction has ended, and not as asked.
             return Err(Error::Unknown(Arc::new(error)));
@@ -210,8 +207,7 @@ impl Batch<'_> {
     }
 
     fn sql(&mut self, sql: &str) -> Result<()> {
-        let run = |connection: &Connection| connection.prepare_cached(sql)?.raw_execute();
-        run(self.connection).map(drop).map_err(|error| Error::from_sqlite(sql, error))
+        bare(self.connection, sql)
     }
 }
 

@@ -6,12 +6,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use contracts::{DecodeError, Envelope, EventKind, Source};
+use contracts::{Envelope, EventKind, Source};
 
 use crate::db::tx::Published;
+use crate::kernel::outbox::{Stored, Unreadable};
 
-/// How many events are kept in memory.
+/// How many events are kept in memory at most.
 const KEPT: usize = 16_384;
+
+/// How long the texts of the events kept in memory may be together.
+const KEPT_BYTES: usize = 16 << 20;
 
 /// How far the log has come: one more with each event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,15 +30,6 @@ pub struct LogEntry {
     pub position: i64,
     /// The event, or its text and why it cannot be read.
     pub event: Result<Arc<Envelope>, Unreadable>,
-}
-
-/// An event that cannot be read though its type is known.
-#[derive(Debug, Clone)]
-pub struct Unreadable {
-    /// Its text.
-    pub text: String,
-    /// Why it cannot be read.
-    pub why: String,
 }
 
 /// What a consumer gets to do next.
@@ -80,8 +75,8 @@ impl Reading {
         }
     }
 
-    fn wants(&self, event: &Envelope) -> bool {
-        self.wanted.contains(&event.payload.kind())
+    fn wants(&self, kind: &str) -> bool {
+        self.wanted.iter().any(|wanted| wanted.name == kind)
     }
 }
 
@@ -89,7 +84,9 @@ impl Reading {
 pub(super) struct Log {
     /// The number of the first entry.
     first: u64,
-    entries: VecDeque<LogEntry>,
+    entries: VecDeque<(usize, LogEntry)>,
+    /// How long their texts are together.
+    bytes: usize,
     /// Up to where each outbox is no longer in memory.
     forgotten: BTreeMap<Source, i64>,
 }
@@ -103,17 +100,23 @@ impl Log {
     pub(super) fn append(&mut self, committed: Vec<(Source, Vec<Published>)>) -> Option<Head> {
         let before = self.next();
         for (source, published) in committed {
-            for (position, event) in published {
-                self.entries.push_back(LogEntry { source, position, event: Ok(event) });
+            for Published { position, bytes, event } in published {
+                self.entries.push_back((bytes, LogEntry { source, position, event: Ok(event) }));
+                self.bytes += bytes;
             }
         }
-        while self.entries.len() > KEPT {
-            if let Some(old) = self.entries.pop_front() {
-                self.forgotten.insert(old.source, old.position);
-                self.first += 1;
-            }
+        while self.entries.len() > KEPT || self.bytes > KEPT_BYTES {
+            let Some((bytes, old)) = self.entries.pop_front() else { break };
+            self.forgotten.insert(old.source, old.position);
+            self.first += 1;
+            self.bytes -= bytes;
         }
         (self.next() > before).then(|| Head(self.next()))
+    }
+
+    /// Whose outboxes there are.
+    pub(super) fn sources(&self) -> Vec<Source> {
+        self.forgotten.keys().copied().collect()
     }
 
     fn next(&self) -> u64 {
@@ -133,7 +136,7 @@ impl Log {
         let mut read = LogRead::default();
         let skip = usize::try_from(reading.next.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let mut next = reading.next.max(self.first);
-        for entry in self.entries.iter().skip(skip) {
+        for (_, entry) in self.entries.iter().skip(skip) {
             if read.entries.len() == limit {
                 break;
             }
@@ -141,7 +144,8 @@ impl Log {
             let Some(passed) = reading.passed.get(&entry.source) else { continue };
             if entry.position > *passed {
                 read.passed.insert(entry.source, entry.position);
-                if entry.event.as_ref().is_ok_and(|event| reading.wants(event)) {
+                if entry.event.as_ref().is_ok_and(|event| reading.wants(event.payload.kind().name))
+                {
                     read.entries.push(entry.clone());
                 }
             }
@@ -156,27 +160,49 @@ impl LogRead {
     pub(crate) fn passed_any(&self) -> bool {
         !self.passed.is_empty()
     }
+}
 
-    /// Takes in a row of an outbox.
-    pub(super) fn note(&mut self, source: Source, position: i64, text: &str, reading: &Reading) {
+/// What was read from the outboxes, one after the other.
+#[derive(Default)]
+pub(super) struct Found {
+    entries: BTreeMap<Source, VecDeque<LogEntry>>,
+    passed: BTreeMap<Source, i64>,
+}
+
+impl Found {
+    /// Takes in the next row of an outbox.
+    pub(super) fn note(
+        &mut self,
+        source: Source,
+        position: i64,
+        stored: Stored,
+        reading: &Reading,
+    ) {
         self.passed.insert(source, position);
-        let event = match Envelope::from_json(text) {
-            Ok(event) if !reading.wants(&event) => return,
-            Ok(event) => Ok(Arc::new(event)),
-            Err(DecodeError::UnknownType(kind)) => {
-                metrics::counter!("events_of_unknown_type_total", "type" => kind).increment(1);
-                return;
-            }
-            Err(error) => Err(Unreadable { text: text.to_owned(), why: error.to_string() }),
-        };
-        self.entries.push(LogEntry { source, position, event });
+        if reading.wants(&stored.kind) {
+            let event = stored.read();
+            self.entries.entry(source).or_default().push_back(LogEntry { source, position, event });
+        } else {
+            stored.pass_over();
+        }
     }
 
-    /// By the time of their making, for the outboxes were read one after the other.
-    pub(super) fn sort(&mut self) {
-        self.entries.sort_by_key(|entry| {
-            let made = entry.event.as_ref().map(|event| event.id).ok();
-            (made, entry.source, entry.position)
-        });
+    /// By the time of their making, but never out of the order of their outbox: the positions a
+    /// consumer stores must not run ahead of what it has handled.
+    pub(super) fn merged(mut self) -> LogRead {
+        let mut entries = Vec::new();
+        let made = |queue: &VecDeque<LogEntry>| {
+            let event = queue.front().and_then(|entry| entry.event.as_ref().ok());
+            event.map(|event| event.id)
+        };
+        while let Some((_, queue)) = self
+            .entries
+            .iter_mut()
+            .filter(|(_, queue)| !queue.is_empty())
+            .min_by_key(|(source, queue)| (made(queue), **source))
+        {
+            entries.extend(queue.pop_front());
+        }
+        LogRead { entries, passed: self.passed, next: 0 }
     }
 }

@@ -1,0 +1,133 @@
+//! The loops around services, end to end, in real time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use contracts::Timestamp;
+use platform::clock::Clock;
+use platform::db::Db;
+use platform::service::{Host, Runtime, RuntimeConfig};
+use platform::tasks::Tasks;
+use platform::testing::on_postgres;
+use uuid::Uuid;
+
+use crate::support::{
+    CALL, House, Probe, Shop, Step, eventually, notes, one_file, parked, say, steps,
+};
+
+/// Shop and house on each engine.
+async fn shops(clock: &Clock) -> Vec<(Db, Db)> {
+    let (_, shop, house) = one_file(clock);
+    let apart = (on_postgres::<Probe<Shop>>(clock).await, on_postgres::<Probe<House>>(clock).await);
+    vec![(shop, house), apart]
+}
+
+struct Running {
+    tasks: Tasks,
+    house: Arc<Probe<House>>,
+}
+
+fn run(shop: &Db, house: &Db, previous_run_crashed: bool) -> Running {
+    let (house, house_host) = Probe::<House>::on(house);
+    let hosts: Vec<Arc<dyn Host>> = vec![Probe::<Shop>::on(shop).1, house_host];
+    let tasks = Tasks::new();
+    let config = RuntimeConfig { previous_run_crashed, ..RuntimeConfig::default() };
+    Runtime::start(&hosts, config, &tasks);
+    Running { tasks, house }
+}
+
+impl Running {
+    async fn stop(self) {
+        let before = Clock::system().now();
+        self.tasks.stop().await;
+        let took = Clock::system().now().since(before);
+        assert!(took < Duration::from_secs(2), "stopping took {took:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_services_that_answer_each_other_come_to_an_end() {
+    let clock = Clock::system();
+    for crashed in [false, true] {
+        for (shop, house) in shops(&clock).await {
+            shop.write(say::<Shop>(["ball 20"])).await.unwrap();
+            let running = run(&shop, &house, crashed);
+            let begun = clock.now();
+            eventually("the last ball", || async {
+                notes::<House>(&house).await.contains(&"ball 0".to_owned())
+            })
+            .await;
+            // Twenty times the fallback would be twenty seconds: they are woken, not polled.
+            assert!(clock.now().since(begun) < Duration::from_secs(8));
+            assert_eq!(notes::<House>(&house).await.len(), 11);
+            assert_eq!(notes::<Shop>(&shop).await.len(), 10);
+            running.stop().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn timers_effects_and_retries_come_about_by_themselves() {
+    let clock = Clock::system();
+    for (shop, house) in shops(&clock).await {
+        let running = run(&shop, &house, false);
+        let soon = |millis| clock.now().plus(Duration::from_millis(millis));
+        let timer = |subject: &str, due: Timestamp| Step::SetTimer(subject.to_owned(), due);
+        let begun = [timer("slow", soon(60_000)), timer("soon", soon(300))];
+        house.write(steps::<House>(begun)).await.unwrap();
+        house.write(steps::<House>([timer("sooner", soon(100))])).await.unwrap();
+        let call = Step::Call(CALL, Uuid::from_u128(1), "ok".to_owned());
+        house.write(steps::<House>([call])).await.unwrap();
+        shop.write(say::<Shop>(["not-yet", "error", "good"])).await.unwrap();
+        let has = |what: &'static str| {
+            let house = house.clone();
+            move || {
+                let house = house.clone();
+                async move { notes::<House>(&house).await.contains(&what.to_owned()) }
+            }
+        };
+        for what in ["timer sooner", "timer soon", "called ok", "good"] {
+            eventually(what, has(what)).await;
+        }
+        running.house.heal();
+        for what in ["not-yet", "error"] {
+            eventually(what, has(what)).await;
+        }
+        let seen = notes::<House>(&house).await;
+        for what in ["timer sooner", "timer soon", "called ok", "good", "error"] {
+            assert_eq!(seen.iter().filter(|one| *one == what).count(), 1, "{what}");
+        }
+        assert!(!seen.contains(&"timer slow".to_owned()));
+        assert!(parked(&house).await.is_empty());
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_load_of_events_is_worked_off_while_one_of_them_keeps_failing() {
+    let clock = Clock::system();
+    for (shop, house) in shops(&clock).await {
+        let running = run(&shop, &house, false);
+        for n in 0..20 {
+            let mut subjects: Vec<String> =
+                (0..50).map(|m| format!("n{:04}", n * 50 + m)).collect();
+            subjects.insert(25, format!("panic {n}"));
+            shop.write(say::<Shop>(subjects)).await.unwrap();
+        }
+        eventually("all of the good ones", || async {
+            let seen = notes::<House>(&house).await;
+            seen.iter().filter(|what| what.starts_with('n')).count() == 1000
+        })
+        .await;
+        running.house.heal();
+        eventually("the bad ones once they are mended", || async {
+            notes::<House>(&house).await.len() == 1020
+        })
+        .await;
+        let mut seen = notes::<House>(&house).await;
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 1020);
+        running.stop().await;
+    }
+}
