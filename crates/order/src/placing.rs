@@ -19,7 +19,7 @@ use crate::domain::{Order, number};
 use crate::error::Error;
 use crate::handlers::DEADLINE;
 use crate::shop::Shop;
-use crate::store;
+use crate::store::{self, orders::ShownOrder};
 use crate::timeline::Entry;
 
 /// Places an order from a cart.
@@ -56,32 +56,50 @@ struct Made {
     order_id: OrderId,
 }
 
+/// What came of placing.
+#[derive(Debug)]
+pub enum Placing {
+    /// This request made the order.
+    Now(Box<ShownOrder>),
+    /// An earlier request made it.
+    Before(OrderId),
+}
+
 impl Unit for PlaceOrder {
-    type Out = Result<OrderId, Error>;
+    type Out = Result<Placing, Error>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         match tx.known::<Made>(&self.request).await? {
-            Known::Made(made) => return Ok(Ok(made.order_id)),
+            Known::Made(made) => return Ok(Ok(Placing::Before(made.order_id))),
             Known::OtherBody => return Ok(Err(Error::KeyReused)),
             Known::New => {}
         }
         let Some(stored) = store::carts::select(tx, self.cart_id, &self.access_hash).await? else {
             return Ok(Err(Error::NotFound));
         };
-        let order_id = match stored.cart.state {
+        let placing = match stored.cart.state {
             // Placed before, under another key: the same order.
-            CartState::Ordered { order_id } => order_id,
+            CartState::Ordered { order_id } => Placing::Before(order_id),
             CartState::Open { .. } => {
                 let cart = carts::price(tx, &self.shop, stored).await?;
-                let placed = match self.agree(tx, &cart) {
-                    Ok(placed) => placed,
+                match self.agree(tx, &cart) {
+                    Ok(placed) => Placing::Now(Box::new(self.keep(tx, cart, placed).await?)),
                     Err(refusal) => return Ok(Err(refusal)),
-                };
-                self.keep(tx, cart, placed).await?
+                }
             }
         };
-        tx.remember(&self.request, &Made { order_id }).await?;
-        Ok(Ok(order_id))
+        tx.remember(&self.request, &Made { order_id: placing.order_id() }).await?;
+        Ok(Ok(placing))
+    }
+}
+
+impl Placing {
+    /// The order.
+    pub fn order_id(&self) -> OrderId {
+        match self {
+            Self::Now(shown) => shown.placed.order_id,
+            Self::Before(order_id) => *order_id,
+        }
     }
 }
 
@@ -141,7 +159,7 @@ impl PlaceOrder {
         tx: &mut Tx<'_>,
         mut cart: PricedCart,
         placed: OrderPlaced,
-    ) -> Result<OrderId> {
+    ) -> Result<ShownOrder> {
         let (order_id, deadline) = (placed.order_id, placed.deadline);
         let subject = order_id.to_string();
         let cause = self.cause.clone().about(subject.clone());
@@ -154,7 +172,7 @@ impl PlaceOrder {
         store::orders::insert(tx, &placed, &order.standing, &first).await?;
         tx.set_timer(DEADLINE, &subject, deadline, &cause);
         tx.publish(NewEvent { subject, version: 1, cause: &cause, payload });
-        Ok(order_id)
+        Ok(ShownOrder { placed, standing: order.standing, last_entry: 1 })
     }
 }
 

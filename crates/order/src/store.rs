@@ -24,4 +24,5 @@ pub const STATEMENTS: &[&str] = &[
     orders::LIST,
     orders::SELECT_STUCK,
     orders::SELECT_AUDIT,
+    orders::COUNT_BY_STATUS,
 ];

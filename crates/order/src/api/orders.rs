@@ -21,7 +21,7 @@ use crate::domain::contact::{Wrong, check_text};
 use crate::domain::{Command, Status, Waiting};
 use crate::error::Error;
 use crate::orders::{Access, CommandOrder};
-use crate::placing::{Agreement, PlaceOrder};
+use crate::placing::{Agreement, PlaceOrder, Placing};
 use crate::store::orders::ShownOrder;
 
 /// What the customer agrees to. It obliges to pay.
@@ -74,7 +74,7 @@ pub async fn place(
     let operation = format!("POST /carts/{cart_id}/order");
     let request = Request::new(&context.principal.scope(), key.as_str(), &operation, &body);
     let PlaceOrderBody { expected_total, payment_method, terms_version } = body;
-    let order_id = service
+    let placing = service
         .db
         .write(PlaceOrder {
             shop: Arc::clone(&service.shop),
@@ -86,10 +86,14 @@ pub async fn place(
         })
         .await??;
     let wait = wait(&headers).min(service.shop.longest_wait());
-    let shown = settle(&service, order_id, Access::Token(access_hash.clone()), wait).await?;
+    let (order_id, access) = (placing.order_id(), Access::Token(access_hash));
+    let shown = match placing {
+        Placing::Now(shown) if wait.is_zero() => *shown,
+        Placing::Now(_) | Placing::Before(_) => settle(&service, order_id, &access, wait).await?,
+    };
     let status = if is_settled(&shown) { StatusCode::OK } else { StatusCode::ACCEPTED };
     let location = (header::LOCATION, format!("/api/v1/orders/{order_id}"));
-    let view = OrderView::new(shown, &Access::Token(access_hash));
+    let view = OrderView::new(shown, &access);
     Ok((status, [location], Json(view)))
 }
 
@@ -183,14 +187,14 @@ fn check_method(body: &PlaceOrderBody) -> Result<(), Error> {
 async fn settle(
     service: &Orders,
     id: OrderId,
-    access: Access,
+    access: &Access,
     wait: Duration,
 ) -> Result<ShownOrder, Error> {
     let clock = service.db.clock();
     let until = clock.now().plus(wait);
     let mut watch = service.watchers.watch(id, Duration::from_millis(500));
     loop {
-        let shown = find(service, id, &access).await?;
+        let shown = find(service, id, access).await?;
         if is_settled(&shown) || clock.now() >= until {
             return Ok(shown);
         }

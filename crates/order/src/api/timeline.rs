@@ -78,7 +78,7 @@ pub async fn read(
 ///
 /// Each event is named for what was said and has the entry's version as its id.
 #[utoipa::path(get, path = "/orders/{id}/events", tag = "orders",
-    params(("id" = OrderId, Path), ("Last-Event-ID" = Option<i64>, Header)),
+    params(("id" = OrderId, Path), ("Last-Event-ID" = Option<u32>, Header)),
     security(("guest" = []), ("staff" = [])),
     responses((status = 200, body = String, content_type = "text/event-stream"),
         (status = 404, body = Problem)))]

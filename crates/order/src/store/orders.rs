@@ -36,6 +36,9 @@ pub(crate) const SELECT_AUDIT: &str = "SELECT o.placed, o.standing, o.status, c.
     coalesce((SELECT max(t.last) FROM order_timeline t WHERE t.order_id = o.id), 0) \
     FROM orders o JOIN carts c ON c.id = o.cart_id WHERE o.id > $1 ORDER BY o.id LIMIT $2";
 
+pub(crate) const COUNT_BY_STATUS: &str = "SELECT status, CAST(count(*) AS bigint) FROM orders \
+    GROUP BY status ORDER BY status LIMIT 10";
+
 /// An order while commands on it are carried out.
 #[derive(Debug, Clone)]
 pub struct StoredOrder {

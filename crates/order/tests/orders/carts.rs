@@ -1,10 +1,14 @@
 //! Carts over HTTP.
 
-use contracts::events::ProductWithdrawn;
+use contracts::events::{Price, ProductWithdrawn};
+use contracts::{Currency, Money};
 use http::StatusCode;
+use order::Config;
+use platform::clock::Clock;
+use platform::testing;
 use serde_json::{Value, json};
 
-use super::shop::{BOOK, CANDLE, SONG, address, product, shops};
+use super::shop::{BOOK, CANDLE, SONG, address, product, shops, shops_at};
 
 fn codes(answer: &Value) -> (&str, Vec<&str>) {
     let kind = answer["type"].as_str().unwrap_or("").trim_start_matches("/problems/");
@@ -225,5 +229,26 @@ async fn a_sum_that_does_not_fit_is_refused_and_does_not_wrap() {
         let placed = shop.place(&cart, "k").await;
         assert_eq!(placed.status, StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(codes(&placed.json).0, "validation-failed");
+    }
+}
+
+#[tokio::test]
+async fn yen_and_dinar_are_priced_in_their_own_units() {
+    let (yen, dinar) = (Currency::JPY, Currency::KWD);
+    let config = Config { currencies: vec![yen, dinar], ..Config::default() };
+    for shop in shops_at(Clock::standing_at(testing::NOON), config).await {
+        let mut ticket = product(9, "TICKET/1", "standard", 0, false);
+        let price =
+            |amount, currency| Price { price: Money::new(amount, currency), was_minor: None };
+        ticket.variants[0].prices = vec![price(1_190, yen), price(1_234, dinar)];
+        shop.publish_product(ticket).await;
+        for (currency, total, tax) in [("JPY", 3_570, 570), ("KWD", 3_702, 591)] {
+            let opened = shop.post("/carts", "", json!({ "currency": currency })).await.json;
+            let path = format!("/carts/{}/lines/TICKET%2F1", opened["id"].as_str().unwrap());
+            let token = opened["token"].as_str().unwrap();
+            let filled = shop.put(&path, token, json!({ "quantity": 3 })).await.json;
+            let totals = [&filled["totals"]["total_minor"], &filled["totals"]["tax_minor"]];
+            assert_eq!(totals, [&json!(total), &json!(tax)], "{filled}");
+        }
     }
 }
