@@ -121,7 +121,7 @@ impl<'a> Tx<'a> {
     }
 
     /// Asks for an effect outside the database after the commit, at least once. `id` is its
-    /// idempotency key; asking twice with one id is asking once.
+    /// idempotency key; asking again while it is under way, or parked, is asking once.
     pub fn request_effect(&mut self, name: &'static str, id: Uuid, payload: String, cause: &Cause) {
         self.pending.request_effect(name, id, payload, cause);
     }

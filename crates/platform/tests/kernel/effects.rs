@@ -55,6 +55,19 @@ async fn an_effect_is_performed_after_the_commit_that_asks_for_it() {
 }
 
 #[tokio::test]
+async fn an_effect_that_is_asked_for_again_once_it_is_done_is_performed_again() {
+    let clock = Clock::standing_at(NOON);
+    for db in houses(&clock).await {
+        let (_, host) = Probe::<House>::on(&db);
+        for _ in 0..2 {
+            ask(&db, 1, "ok").await;
+            settle(host.as_ref()).await;
+        }
+        assert_eq!(notes::<House>(&db).await, ["called ok", "called ok"]);
+    }
+}
+
+#[tokio::test]
 async fn two_effects_may_go_by_one_id() {
     let clock = Clock::standing_at(NOON);
     for db in houses(&clock).await {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use contracts::Source;
+use metrics_exporter_prometheus::PrometheusBuilder;
 use platform::clock::Clock;
 use platform::db::{Db, Fault, Sqlite};
 use platform::service::Host;
@@ -144,6 +145,20 @@ async fn much_that_nobody_wants_to_hear_is_not_read_again_after_a_restart() {
     assert_eq!(notes::<House>(&house).await, ["heard"]);
 }
 
+#[tokio::test]
+async fn two_consumers_that_take_themselves_for_the_same_handle_each_event_once() {
+    let (_, shop, house) = one_file(&Clock::standing_at(NOON));
+    let (first, second) = (Probe::<House>::on(&house).1, Probe::<House>::on(&house).1);
+    for n in 0..5 {
+        shop.write(say::<Shop>(names(n * 10..n * 10 + 10))).await.unwrap();
+        for host in [&first, &second, &first] {
+            // Whoever comes too late finds that its position has moved, and looks again.
+            while host.step_log().await.unwrap_or(true) {}
+        }
+    }
+    assert_eq!(notes::<House>(&house).await, names(0..50));
+}
+
 const MALFORMED: &str = r#"{"id": 7}"#;
 
 #[tokio::test]
@@ -159,7 +174,15 @@ async fn an_event_that_cannot_be_read_is_parked_and_the_rest_goes_on() {
     }
     wrote(&on, &["two"]).await;
     on = died(on, &clock);
-    stepped(&on, &[]).await.unwrap();
+    let recorder = PrometheusBuilder::new().build_recorder();
+    {
+        let _counted = metrics::set_default_local_recorder(&recorder);
+        stepped(&on, &[]).await.unwrap();
+    }
+    let figures = recorder.handle().render();
+    let unknown = r#"events_of_unknown_type_total{type="order.resumed.v999"} 1"#;
+    assert!(figures.contains(unknown), "{figures}");
+    assert!(!figures.contains("order.placed"), "{figures}");
     assert_eq!(notes::<House>(&on.2).await, ["one", "two"]);
     let list = parked(&on.2).await;
     let reactions: Vec<&str> = list.iter().map(|one| one.reaction.as_str()).collect();

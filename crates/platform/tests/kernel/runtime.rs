@@ -104,6 +104,32 @@ async fn timers_effects_and_retries_come_about_by_themselves() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn effects_are_worked_off_though_few_may_be_under_way_and_what_a_dead_process_had_too() {
+    let clock = Clock::system();
+    for (shop, house) in shops(&clock).await {
+        let call = |n: u128| Step::Call(CALL, Uuid::from_u128(n), format!("ok {n}"));
+        house.write(steps::<House>((0..3).map(call))).await.unwrap();
+        let alone_with_the_file = house.sqlite().is_some();
+        if alone_with_the_file {
+            // Claimed by a process that is gone: their lease has two minutes to go.
+            assert_eq!(Probe::<House>::on(&house).1.claim_effects(2).await.unwrap().len(), 2);
+        }
+        let tasks = Tasks::new();
+        let (_, host) = Probe::<House>::on(&house);
+        let hosts: Vec<Arc<dyn Host>> = vec![Probe::<Shop>::on(&shop).1, host];
+        let config = RuntimeConfig { effects_at_once: 2, ..RuntimeConfig::default() };
+        Runtime::start(&hosts, config, &tasks);
+        house.write(steps::<House>((3..40).map(call))).await.unwrap();
+        eventually("forty calls", || async { notes::<House>(&house).await.len() == 40 }).await;
+        let mut seen = notes::<House>(&house).await;
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 40);
+        tasks.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_of_events_is_worked_off_while_one_of_them_keeps_failing() {
     let clock = Clock::system();
     for (shop, house) in shops(&clock).await {
