@@ -4,6 +4,7 @@
 //! What it leaves alone: how a provider is spoken to ([`crate::provider`]), how anything is kept,
 //! and what other services call these things.
 
+mod aftermath;
 mod answer;
 mod apply;
 pub mod bill;
@@ -22,6 +23,7 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
+pub use aftermath::{Aftermath, Credit, Settled, aftermath};
 pub use answer::KEY_LIFE;
 pub use bill::Bill;
 pub use command::{Command, Event, Moment, Portion, Refusal};

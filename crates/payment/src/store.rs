@@ -1,0 +1,57 @@
+//! Every SQL string of the service, and the rows behind them. It decides nothing.
+
+mod books;
+mod documents;
+mod payments;
+mod webhooks;
+
+use platform::db::Error;
+
+pub use books::{
+    BookedJournal, JournalRow, PostingRow, TrialRow, insert_journals, journals_after, postings_of,
+    trial_balance,
+};
+pub use documents::{
+    DocumentRow, IssuedRow, PersonRow, document, documents_after, documents_of, documents_since,
+    insert_documents, lock_series, move_series, persons_of,
+};
+pub use payments::{
+    OperationRow, Stored, ending, insert, insert_operations, listed, load, may_see, operations_of,
+    operations_since, payments_since, update, waiting,
+};
+pub use webhooks::{WebhookRow, insert_webhook};
+
+/// Every statement, to be prepared on both engines by a test.
+pub const STATEMENTS: &[&str] = &[
+    books::INSERT_JOURNAL,
+    books::INSERT_POSTING,
+    books::JOURNALS_AFTER,
+    books::POSTINGS_OF,
+    books::TRIAL_BALANCE,
+    documents::DOCUMENT,
+    documents::DOCUMENTS_AFTER,
+    documents::DOCUMENTS_OF,
+    documents::DOCUMENTS_SINCE,
+    documents::INSERT_DOCUMENT,
+    documents::INSERT_PERSON,
+    documents::LOCK_SERIES,
+    documents::MOVE_SERIES,
+    documents::PERSON_OF,
+    payments::ENDING,
+    payments::INSERT,
+    payments::INSERT_OPERATION,
+    payments::LIST,
+    payments::LIST_BY_STATUS,
+    payments::LOAD,
+    payments::MAY_SEE,
+    payments::OPERATIONS_OF,
+    payments::OPERATIONS_SINCE,
+    payments::PAYMENTS_SINCE,
+    payments::UPDATE,
+    payments::WAITING,
+    webhooks::INSERT_WEBHOOK,
+];
+
+fn corrupt(table: &'static str, id: impl ToString, why: impl ToString) -> Error {
+    Error::Corrupt { table, id: id.to_string(), why: why.to_string() }
+}
