@@ -9,6 +9,7 @@
 
 mod error;
 pub(crate) mod migrate;
+mod pause;
 mod postgres;
 mod row;
 mod sqlite;
@@ -23,6 +24,7 @@ use contracts::Source;
 
 pub use error::Error;
 pub use migrate::Migration;
+pub use pause::Pause;
 pub use postgres::Postgres;
 pub use row::{Column, FromRow, Row};
 pub(crate) use sqlite::Reading;
@@ -188,6 +190,17 @@ impl Db {
             Engine::Sqlite(sqlite) => sqlite.read(&self.scope, &unit).await,
             Engine::Postgres(postgres) => postgres.read(&self.scope, &unit).await,
         }
+    }
+
+    /// The same database, its transactions stopped by `pause` where it is on a PostgreSQL server:
+    /// for tests of what happens between two statements.
+    #[must_use]
+    pub fn paused_by(&self, pause: &Pause) -> Self {
+        let engine = match &self.engine {
+            Engine::Sqlite(sqlite) => Engine::Sqlite(Arc::clone(sqlite)),
+            Engine::Postgres(postgres) => Engine::Postgres(postgres.paused_by(pause)),
+        };
+        Self { scope: Arc::clone(&self.scope), engine }
     }
 
     /// Prepares each statement without running it.

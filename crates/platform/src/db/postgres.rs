@@ -11,6 +11,7 @@ use tokio_postgres::NoTls;
 
 use super::error::panicked;
 use super::migrate::{Dialect, Migration, runners};
+use super::pause::Pause;
 use super::tx::{Conn, run};
 use super::{Error, Result, Scope, Tx, Unit};
 use crate::clock::Clock;
@@ -23,6 +24,8 @@ const MAX_RUNS: u32 = 16;
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pool: Pool,
+    /// Where a test stops its transactions.
+    pause: Option<Pause>,
 }
 
 impl Postgres {
@@ -42,7 +45,12 @@ impl Postgres {
             .create_timeout(Some(Duration::from_secs(5)))
             .build()
             .map_err(Error::unavailable)?;
-        Ok(Self { pool })
+        Ok(Self { pool, pause: None })
+    }
+
+    /// The same, stopped by `pause`.
+    pub(crate) fn paused_by(&self, pause: &Pause) -> Self {
+        Self { pool: self.pool.clone(), pause: Some(pause.clone()) }
     }
 
     /// Brings the tables up to date; instances that start together take turns.
@@ -81,11 +89,14 @@ impl Postgres {
     async fn write_once<U: Unit>(&self, scope: &Scope, unit: &U) -> Result<U::Out> {
         let mut client = self.pool.get().await.map_err(Error::unavailable)?;
         let begun = client.transaction().await.map_err(|e| Error::from_postgres("BEGIN", e))?;
-        let mut tx = Tx::new(Conn::Postgres(begun), scope);
+        let mut tx = Tx::new(Conn::Postgres(begun), scope).paused_by(self.pause.as_ref());
         // An error drops the transaction, which rolls it back.
         let (out, flushed) = run(&mut tx, unit).await?;
         let work = tx.work();
         let Conn::Postgres(begun) = tx.conn else { return Err(Error::Closed) };
+        if let Some(pause) = &self.pause {
+            pause.reach("COMMIT").await;
+        }
         begun.commit().await.map_err(|error| {
             let refused = Error::from_postgres("COMMIT", error);
             // The server, or the way to it, is gone: nobody knows what it still did.
@@ -106,7 +117,7 @@ impl Postgres {
             .start()
             .await
             .map_err(|error| Error::from_postgres("BEGIN", error))?;
-        let mut tx = Tx::new(Conn::Postgres(begun), scope);
+        let mut tx = Tx::new(Conn::Postgres(begun), scope).paused_by(self.pause.as_ref());
         let reading = AssertUnwindSafe(unit.run(&mut tx)).catch_unwind();
         let out = reading.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))?;
         tx.only_read()?;

@@ -9,6 +9,7 @@ use rusqlite::CachedStatement;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+use super::pause::Pause;
 use super::row::{FromRow, Row};
 use super::{Error, Result, Scope, Value, Work};
 use crate::cause::Cause;
@@ -70,12 +71,19 @@ pub struct Tx<'a> {
     doomed: Option<Error>,
     pub(crate) pending: Pending,
     work: Work,
+    pause: Option<&'a Pause>,
 }
 
 impl<'a> Tx<'a> {
     pub(crate) fn new(conn: Conn<'a>, scope: &'a Scope) -> Self {
         let now = scope.clock.now();
-        Self { conn, scope, now, doomed: None, pending: Pending::default(), work: Work::default() }
+        let (pending, work) = (Pending::default(), Work::default());
+        Self { conn, scope, now, doomed: None, pending, work, pause: None }
+    }
+
+    /// Stopped by `pause`, if it is given one and has a server.
+    pub(crate) fn paused_by(self, pause: Option<&'a Pause>) -> Self {
+        Self { pause, ..self }
     }
 
     /// The time of this transaction.
@@ -140,7 +148,7 @@ impl<'a> Tx<'a> {
         let outcome = match &mut self.conn {
             Conn::Sqlite(conn) => sqlite_statement(conn, sql)
                 .and_then(|mut statement| sqlite_execute(&mut statement, sql, params)),
-            Conn::Postgres(tx) => postgres_execute(tx, sql, params).await,
+            Conn::Postgres(tx) => postgres_execute(tx, sql, params, self.pause).await,
         };
         self.count(1, *outcome.as_ref().unwrap_or(&0));
         self.checked(outcome.and_then(|changed| expect.check(sql, changed).map(|()| changed)))
@@ -175,7 +183,7 @@ impl<'a> Tx<'a> {
             Conn::Sqlite(conn) => sqlite_statement(conn, sql).and_then(|mut statement| {
                 rows.iter().map(|row| sqlite_execute(&mut statement, sql, row)).collect()
             }),
-            Conn::Postgres(tx) => postgres_execute_many(tx, sql, &rows).await,
+            Conn::Postgres(tx) => postgres_execute_many(tx, sql, &rows, self.pause).await,
         };
         let changed: u64 = outcome.as_ref().map_or(0, |counts: &Vec<u64>| counts.iter().sum());
         self.count(rows.len(), changed);
@@ -201,7 +209,7 @@ impl<'a> Tx<'a> {
                 sqlite_fetch(&mut statement, sql, params, &mut rows)?;
                 Ok(rows)
             }),
-            Conn::Postgres(tx) => postgres_fetch(tx, sql, params).await,
+            Conn::Postgres(tx) => postgres_fetch(tx, sql, params, self.pause).await,
         };
         self.count(1, returned(sql, &outcome));
         self.checked(outcome)
@@ -257,7 +265,7 @@ impl<'a> Tx<'a> {
                 }
                 Ok(rows)
             }),
-            Conn::Postgres(tx) => postgres_fetch_many(tx, sql, &keys).await,
+            Conn::Postgres(tx) => postgres_fetch_many(tx, sql, &keys, self.pause).await,
         };
         self.count(keys.len(), returned(sql, &outcome));
         self.checked(outcome)
@@ -396,7 +404,9 @@ async fn postgres_execute(
     tx: &deadpool_postgres::Transaction<'_>,
     sql: &str,
     params: &[Value<'_>],
+    pause: Option<&Pause>,
 ) -> Result<u64> {
+    reach(pause, sql).await;
     let wrong = |error| Error::from_postgres(sql, error);
     let statement = tx.prepare_cached(sql).await.map_err(wrong)?;
     tx.execute_raw(&statement, params).await.map_err(wrong)
@@ -406,9 +416,19 @@ async fn postgres_execute_many<const N: usize>(
     tx: &deadpool_postgres::Transaction<'_>,
     sql: &str,
     rows: &[[Value<'_>; N]],
+    pause: Option<&Pause>,
 ) -> Result<Vec<u64>> {
     let wrong = |error| Error::from_postgres(sql, error);
     let statement = tx.prepare_cached(sql).await.map_err(wrong)?;
+    if pause.is_some() {
+        // One at a time: others can come between two rows of one message, too.
+        let mut counts = Vec::with_capacity(rows.len());
+        for row in rows {
+            reach(pause, sql).await;
+            counts.push(tx.execute_raw(&statement, row).await.map_err(wrong)?);
+        }
+        return Ok(counts);
+    }
     let sent = rows.iter().map(|row| tx.execute_raw(&statement, row));
     try_join_all(sent).await.map_err(wrong)
 }
@@ -417,7 +437,9 @@ async fn postgres_fetch<R: FromRow>(
     tx: &deadpool_postgres::Transaction<'_>,
     sql: &str,
     params: &[Value<'_>],
+    pause: Option<&Pause>,
 ) -> Result<Vec<R>> {
+    reach(pause, sql).await;
     let wrong = |error| Error::from_postgres(sql, error);
     let statement = tx.prepare_cached(sql).await.map_err(wrong)?;
     let rows = tx.query(&statement, &references(params)).await.map_err(wrong)?;
@@ -428,12 +450,30 @@ async fn postgres_fetch_many<R: FromRow, const N: usize>(
     tx: &deadpool_postgres::Transaction<'_>,
     sql: &str,
     keys: &[[Value<'_>; N]],
+    pause: Option<&Pause>,
 ) -> Result<Vec<R>> {
     let wrong = |error| Error::from_postgres(sql, error);
     let statement = &tx.prepare_cached(sql).await.map_err(wrong)?;
+    if pause.is_some() {
+        let mut read = Vec::with_capacity(keys.len());
+        for key in keys {
+            reach(pause, sql).await;
+            let rows = tx.query(statement, &references(key)).await.map_err(wrong)?;
+            for row in &rows {
+                read.push(R::from_row(&Row::Postgres(row))?);
+            }
+        }
+        return Ok(read);
+    }
     let sent = keys.iter().map(|key| async move { tx.query(statement, &references(key)).await });
     let answers = try_join_all(sent).await.map_err(wrong)?;
     answers.iter().flatten().map(|row| R::from_row(&Row::Postgres(row))).collect()
+}
+
+async fn reach(pause: Option<&Pause>, sql: &str) {
+    if let Some(pause) = pause {
+        pause.reach(sql).await;
+    }
 }
 
 fn references<'v>(params: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)> {
