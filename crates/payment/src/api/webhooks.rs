@@ -123,7 +123,7 @@ impl Unit for Take {
 
 /// What does not fit in a webhook, if anything.
 fn doubt(payment: &Payment, event: &WebhookEvent) -> Option<&'static str> {
-    let Some(Money { amount_minor, currency }) = event.amount else { return None };
+    let Money { amount_minor, currency } = event.amount?;
     if currency != payment.currency {
         return Some("its currency is not the payment's");
     }

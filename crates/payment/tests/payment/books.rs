@@ -1,0 +1,110 @@
+//! Invoices, their chain, and the ledger.
+
+use payment::audit::{Chain, Documents, Journals, Payments};
+use payment::domain::document::Series;
+use uuid::Uuid;
+
+use crate::shop::shops;
+
+#[tokio::test]
+async fn numbers_have_no_gaps_even_when_many_are_issued_at_once() {
+    for shop in shops().await {
+        let mut orders = Vec::new();
+        for _ in 0..12 {
+            orders.push(shop.placed("card_auto", "ok").await);
+        }
+        for order in &orders {
+            shop.reserve(order).await;
+        }
+        shop.settle().await;
+        assert_eq!(shop.db.read(Chain(Series::Invoice)).await.unwrap(), []);
+        let invoices = shop.staff_sees("/invoices?limit=1").await;
+        assert_eq!(invoices["items"][0]["number"], "INV-2026-000012");
+    }
+}
+
+#[tokio::test]
+async fn two_who_issue_at_once_take_turns() {
+    for shop in shops().await {
+        let mut orders = Vec::new();
+        for _ in 0..8 {
+            orders.push(shop.paid("on_delivery", "").await);
+        }
+        let collect = orders.iter().map(|order| {
+            let path = format!("/payments/{}/collect", order.id);
+            let shop = &shop;
+            async move {
+                let body = serde_json::json!({
+                    "amount": {"amount_minor": 3_500, "currency": "EUR"}, "reference": "r"
+                });
+                shop.post(&path, Some("kst_test_support"), "same-key", &body).await.0.as_u16()
+            }
+        });
+        let answers = futures_util::future::join_all(collect).await;
+        // One caller, one key, eight orders: seven requests are refused, and leave no gap.
+        let made = answers.iter().filter(|status| **status == 200).count();
+        assert_eq!((made, answers.len()), (1, 8), "{answers:?}");
+        assert_eq!(shop.db.read(Chain(Series::Invoice)).await.unwrap(), []);
+        let invoices = shop.staff_sees("/invoices").await;
+        assert_eq!(invoices["items"].as_array().unwrap().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_guest_prints_the_own_invoice() {
+    for shop in shops().await {
+        let (order, other) = (shop.paid("card", "ok").await, shop.paid("card", "ok").await);
+        shop.pack(&order, [3, 2]).await;
+        let path = format!("/invoices?order_id={}", order.id);
+        let (status, body) = shop.get(&path, Some(&order.token)).await;
+        assert_eq!(status.as_u16(), 200);
+        let list: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let id = list["items"][0]["id"].as_str().unwrap();
+        let page = format!("/invoices/{id}/html");
+        let (status, html) = shop.get(&page, Some(&order.token)).await;
+        assert_eq!(status.as_u16(), 200);
+        for wanted in ["INV-2026-000001", "Ada Byron", "High Street 2", "35.00 EUR", "5.59 EUR"] {
+            assert!(html.contains(wanted), "{wanted} is not in {html}");
+        }
+        for bearer in [None, Some(other.token.as_str())] {
+            assert_eq!(shop.get(&page, bearer).await.0.as_u16(), 404);
+            assert_eq!(shop.get(&path, bearer).await.0.as_u16(), 404);
+        }
+        let (status, _) = shop.get(&format!("/credit-notes/{id}"), Some(&order.token)).await;
+        assert_eq!(status.as_u16(), 404);
+    }
+}
+
+#[tokio::test]
+async fn every_journal_balances_and_every_document_is_booked() {
+    for shop in shops().await {
+        let order = shop.paid("card", "ok").await;
+        shop.pack(&order, [1, 0]).await;
+        shop.pack(&order, [0, 2]).await;
+        shop.cancel(&order).await;
+        let journals =
+            shop.db.read(Journals { after: Uuid::nil(), limit: 100 }).await.unwrap();
+        // Two captures, two invoices, one refund, two credit notes.
+        assert_eq!(journals.len(), 7);
+        assert!(journals.iter().all(|(_, postings)| !postings.is_empty()));
+        let documents = shop.db.read(Documents(payment_id(&order))).await.unwrap();
+        let booked: Vec<Uuid> =
+            journals.iter().filter_map(|(journal, _)| journal.document_id).collect();
+        assert!(documents.iter().all(|row| booked.contains(&row.document.id)));
+        let balance = shop.staff_sees("/ledger/balance").await;
+        let sum: i64 = balance["balances"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|account| account["amount_minor"].as_i64().unwrap())
+            .sum();
+        assert_eq!(sum, 0);
+        assert_eq!(shop.db.read(Chain(Series::CreditNote)).await.unwrap(), []);
+        let all = shop.db.read(Payments { after: Uuid::nil(), limit: 10 }).await.unwrap();
+        assert_eq!(all.iter().map(|one| one.payment.refunded_minor()).sum::<i64>(), 2_834);
+    }
+}
+
+fn payment_id(order: &crate::shop::Placed) -> contracts::PaymentId {
+    contracts::Id::from_uuid(order.id.uuid())
+}

@@ -1,0 +1,216 @@
+//! Money that comes and goes as it should.
+
+use contracts::events::{LineQuantity, OrderReduced, RefundGranted};
+use serde_json::json;
+
+use crate::shop::{eur, shops, taxed};
+
+#[tokio::test]
+async fn an_order_is_authorised_when_its_goods_are_held_and_paid_when_it_is_packed() {
+    for shop in shops().await {
+        let order = shop.placed("card", "ok").await;
+        assert_eq!(shop.status(&order).await, "noted");
+        shop.reserve(&order).await;
+        shop.settle().await;
+        assert_eq!(shop.said().await, ["payment.authorized"]);
+        shop.pack(&order, [3, 2]).await;
+        assert_eq!(
+            shop.said().await,
+            ["payment.authorized", "payment.captured", "invoice.issued"]
+        );
+        let view = shop.staff_sees(&format!("/payments/{}", order.id)).await;
+        assert_eq!(view["status"], "captured");
+        assert_eq!(view["captured"]["amount_minor"], 3_500);
+        let kinds: Vec<&str> = view["operations"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|operation| operation["kind"].as_str().unwrap())
+            .collect();
+        assert_eq!(kinds, ["authorise", "capture"]);
+    }
+}
+
+#[tokio::test]
+async fn each_parcel_is_paid_and_invoiced_for_itself() {
+    for shop in shops().await {
+        let order = shop.paid("card", "ok").await;
+        shop.pack(&order, [1, 1]).await;
+        assert_eq!(shop.status(&order).await, "partly_captured");
+        shop.pack(&order, [2, 1]).await;
+        assert_eq!(shop.status(&order).await, "captured");
+        let invoices = shop.staff_sees(&format!("/invoices?order_id={}", order.id)).await;
+        let totals: Vec<i64> = invoices["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|invoice| invoice["gross_minor"].as_i64().unwrap())
+            .collect();
+        assert_eq!(totals, [334 + 1_000 + 500, 666 + 1_000]);
+    }
+}
+
+#[tokio::test]
+async fn without_multi_capture_everything_is_taken_with_the_first_parcel() {
+    for shop in shops().await {
+        let order = shop.paid("card_single", "ok").await;
+        shop.pack(&order, [1, 0]).await;
+        shop.pack(&order, [2, 2]).await;
+        assert_eq!(
+            shop.said().await,
+            ["payment.authorized", "payment.captured", "invoice.issued"]
+        );
+    }
+}
+
+#[tokio::test]
+async fn automatic_capture_pays_at_once_and_a_cancelled_order_gets_it_all_back() {
+    for shop in shops().await {
+        let order = shop.paid("card_auto", "ok").await;
+        assert_eq!(shop.said().await, ["payment.captured", "invoice.issued"]);
+        shop.cancel(&order).await;
+        assert_eq!(
+            shop.said().await[2..],
+            ["payment.refunded".to_owned(), "credit_note.issued".to_owned()]
+        );
+        let balance = shop.staff_sees("/ledger/balance").await;
+        for account in balance["balances"].as_array().unwrap() {
+            let expected = match account["account"].as_str().unwrap() {
+                "receivable" | "provider" | "vat" => 0,
+                "refunds" => 2_941,
+                "revenue" => -2_521,
+                "shipping_revenue" => -420,
+                other => panic!("{other}"),
+            };
+            assert_eq!(account["amount_minor"], expected, "{account}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_where_nothing_is_owed() {
+    for shop in shops().await {
+        let mut order = shop.order("card", "ok");
+        order.event.total = eur(0);
+        shop.hear(order.id, 1, order.event.clone()).await;
+        shop.reserve(&order).await;
+        shop.settle().await;
+        assert_eq!(shop.said().await, ["payment.not_required"]);
+    }
+}
+
+#[tokio::test]
+async fn a_granted_refund_goes_back_once_with_a_credit_note_for_its_invoice() {
+    for shop in shops().await {
+        let order = shop.paid("card", "ok").await;
+        shop.pack(&order, [3, 2]).await;
+        let granted = RefundGranted {
+            order_id: order.id,
+            refund_id: shop.db.ids().uuid(),
+            amounts: vec![taxed(700)],
+            total: eur(700),
+            line_id: Some(order.line(0)),
+            reason: "broken".to_owned(),
+        };
+        for version in [30, 31] {
+            shop.hear(order.id, version, granted.clone()).await;
+            shop.settle().await;
+        }
+        assert_eq!(
+            shop.said().await[3..],
+            ["payment.refunded".to_owned(), "credit_note.issued".to_owned()]
+        );
+        let notes = shop.staff_sees("/credit-notes").await;
+        assert_eq!(notes["items"][0]["number"], "CRN-2026-000001");
+        assert_eq!(notes["items"][0]["corrects"]["number"], "INV-2026-000001");
+        assert_eq!(notes["items"][0]["gross_minor"], 700);
+    }
+}
+
+#[tokio::test]
+async fn what_was_not_found_when_packing_is_not_paid() {
+    for shop in shops().await {
+        let order = shop.paid("card", "ok").await;
+        let reduced = OrderReduced {
+            order_id: order.id,
+            lines: vec![LineQuantity {
+                line_id: order.line(1),
+                sku: "CUP".parse().unwrap(),
+                quantity: 1,
+            }],
+            amounts: vec![taxed(1_000)],
+            owed: eur(2_500),
+            reason: "short pick".to_owned(),
+        };
+        shop.hear(order.id, 5, reduced).await;
+        shop.pack(&order, [3, 1]).await;
+        let view = shop.staff_sees(&format!("/payments/{}", order.id)).await;
+        assert_eq!(view["captured"]["amount_minor"], 2_500);
+        assert_eq!(view["status"], "captured");
+    }
+}
+
+#[tokio::test]
+async fn a_declined_customer_pays_with_another_card() {
+    for shop in shops().await {
+        let order = shop.paid("card", "decline").await;
+        assert_eq!(shop.said().await, ["payment.declined"]);
+        let path = format!("/payments/{}/method", order.id);
+        let body = json!({"code": "card", "token": "ok"});
+        let (status, view) = shop.post(&path, Some(&order.token), "k1", &body).await;
+        assert_eq!((status.as_u16(), &view["status"]), (200, &json!("processing")));
+        shop.settle().await;
+        assert_eq!(shop.said().await, ["payment.declined", "payment.authorized"]);
+        // The same request again is the same answer, and nothing is tried twice.
+        let (status, view) = shop.post(&path, Some(&order.token), "k1", &body).await;
+        assert_eq!((status.as_u16(), &view["status"]), (200, &json!("authorised")));
+        let (status, problem) = shop.post(&path, Some(&order.token), "k2", &body).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (409, &json!("/problems/state-conflict")));
+        let other = json!({"code": "card", "token": "other"});
+        let (status, problem) = shop.post(&path, Some(&order.token), "k1", &other).await;
+        let reused = json!("/problems/idempotency-key-reused");
+        assert_eq!((status.as_u16(), &problem["type"]), (422, &reused));
+    }
+}
+
+#[tokio::test]
+async fn five_declines_are_enough() {
+    for shop in shops().await {
+        let order = shop.paid("card", "decline").await;
+        let path = format!("/payments/{}/method", order.id);
+        for attempt in 2..=5 {
+            let body = json!({"code": "card", "token": "decline_insufficient_funds"});
+            let key = format!("k{attempt}");
+            let (status, _) = shop.post(&path, Some(&order.token), &key, &body).await;
+            assert_eq!(status.as_u16(), 200);
+            shop.settle().await;
+        }
+        assert_eq!(shop.status(&order).await, "failed");
+        let body = json!({"code": "card", "token": "ok"});
+        let (status, _) = shop.post(&path, Some(&order.token), "k6", &body).await;
+        assert_eq!(status.as_u16(), 409);
+        assert_eq!(shop.bank.lock().unwrap().all().len(), 5);
+    }
+}
+
+#[tokio::test]
+async fn cash_at_the_door_is_noted_by_staff_and_invoiced() {
+    for shop in shops().await {
+        let order = shop.paid("on_delivery", "").await;
+        assert_eq!(shop.said().await, ["payment.not_required"]);
+        shop.pack(&order, [3, 2]).await;
+        let path = format!("/payments/{}/collect", order.id);
+        let cash = |amount: i64| {
+            json!({"amount": {"amount_minor": amount, "currency": "EUR"}, "reference": "R 7"})
+        };
+        let (status, _) = shop.post(&path, Some("kst_test_support"), "k1", &cash(3_499)).await;
+        assert_eq!(status.as_u16(), 422);
+        let (status, view) = shop.post(&path, Some("kst_test_support"), "k2", &cash(3_500)).await;
+        assert_eq!((status.as_u16(), &view["status"]), (200, &json!("captured")));
+        shop.post(&path, Some("kst_test_support"), "k2", &cash(3_500)).await;
+        assert_eq!(
+            shop.said().await,
+            ["payment.not_required", "payment.captured", "invoice.issued"]
+        );
+    }
+}
