@@ -54,9 +54,9 @@ impl Tally {
 
     /// A quantile of the latency, in microseconds.
     pub fn micros_at(&self, percentile: u8) -> u64 {
-        self.latency.as_ref().map_or(0, |latency| {
-            latency.value_at_percentile(f64::from(percentile))
-        })
+        self.latency
+            .as_ref()
+            .map_or(0, |latency| latency.value_at_percentile(f64::from(percentile)))
     }
 }
 
@@ -197,7 +197,8 @@ pub async fn open(
     let watch = Stopwatch::start();
     let shoppers: Vec<_> = (0..SHOPPERS)
         .map(|_| {
-            let (waiting, tally, address) = (Arc::clone(&waiting), Arc::clone(&tally), shop.address);
+            let (waiting, tally, address) =
+                (Arc::clone(&waiting), Arc::clone(&tally), shop.address);
             tasks::spawn("shopper", async move {
                 let mut client = Client::connect(address).await?;
                 loop {

@@ -74,7 +74,8 @@ fn main() -> Result<(), Failure> {
 async fn measure(cli: &Cli) -> Result<(), Failure> {
     let beside = std::env::current_exe()?.with_file_name("kontor");
     let program = cli.program.clone().unwrap_or(beside);
-    let mut figures = Figures { binary_bytes: std::fs::metadata(&program)?.len(), ..Figures::default() };
+    let mut figures =
+        Figures { binary_bytes: std::fs::metadata(&program)?.len(), ..Figures::default() };
     let mut shop = BenchShop::open(&program).await?;
     figures.idle_bytes = shop.process.resident_bytes();
 
@@ -97,7 +98,8 @@ async fn measure(cli: &Cli) -> Result<(), Failure> {
     figures.loaded_bytes = shop.process.resident_bytes();
 
     let half = figures.orders_per_second("card, 64 in flight") / 2;
-    let open = flow::open(&shop.process, UNIFORM, half.max(1), first, Duration::from_secs(15)).await?;
+    let open =
+        flow::open(&shop.process, UNIFORM, half.max(1), first, Duration::from_secs(15)).await?;
     first += 1_000_000;
     report::say(&format!("open loop at {half}/s: p99 {} us", open.micros_at(99)));
     figures.open = Some((half, open));
@@ -110,8 +112,11 @@ async fn measure(cli: &Cli) -> Result<(), Failure> {
     figures.commits = shop.rows_and_commits().await?;
     let rows_per_commit = figures.rows_per_commit();
     let folder = tempfile::tempdir()?;
-    figures.sqlite_rows =
-        ceiling::sqlite_rows_per_second(folder.path(), rows_per_commit, 200_000 / rows_per_commit.max(1))?;
+    figures.sqlite_rows = ceiling::sqlite_rows_per_second(
+        folder.path(),
+        rows_per_commit,
+        200_000 / rows_per_commit.max(1),
+    )?;
     for _ in 0..5 {
         shop.restart().await?;
         figures.starts.push(shop.process.ready_after);
@@ -148,6 +153,8 @@ fn median(mut rounds: Vec<Load>) -> Load {
 fn sound(tally: Tally) -> Result<Tally, Failure> {
     match tally.other.first() {
         None => Ok(tally),
-        Some(first) => Err(format!("{} requests went wrong, such as: {first}", tally.other.len()).into()),
+        Some(first) => {
+            Err(format!("{} requests went wrong, such as: {first}", tally.other.len()).into())
+        }
     }
 }

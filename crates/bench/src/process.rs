@@ -52,7 +52,8 @@ impl Process {
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()?;
-        let mut process = Self { child: Some(child), address, internal, ready_after: Duration::ZERO };
+        let mut process =
+            Self { child: Some(child), address, internal, ready_after: Duration::ZERO };
         loop {
             if process.child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None))) {
                 return Err("the process ended before it was ready".into());
@@ -96,7 +97,8 @@ impl Process {
         let folder = format!("/proc/{}/task", self.id());
         for thread in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-            let Some((name, rest)) = stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')'))
+            let Some((name, rest)) =
+                stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')'))
             else {
                 continue;
             };

@@ -1,0 +1,189 @@
+//! The browsable page of the API, drawn from the OpenAPI document: no JavaScript, one page.
+
+use std::collections::BTreeMap;
+
+use minijinja::Environment;
+use minijinja::value::Serde;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::openapi::OpenApi;
+
+const TEMPLATE: &str = include_str!("../templates/api.html");
+/// The style sheet of the page, and of the pages about problems.
+pub const STYLE: &str = include_str!("../templates/api.css");
+
+#[derive(Serialize)]
+struct Page {
+    api: Value,
+    tags: Vec<(String, Vec<Operation>)>,
+}
+
+#[derive(Serialize)]
+struct Operation {
+    method: String,
+    path: String,
+    summary: String,
+    description: String,
+    security: Vec<String>,
+    parameters: Vec<Field>,
+    body: Option<Body>,
+    responses: Vec<Answer>,
+    curl: String,
+}
+
+#[derive(Serialize)]
+struct Field {
+    name: String,
+    r#in: String,
+    required: bool,
+    r#type: String,
+    description: String,
+}
+
+#[derive(Serialize)]
+struct Body {
+    name: String,
+    fields: Vec<Field>,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    status: String,
+    description: String,
+    schema: String,
+}
+
+/// The page, as HTML.
+///
+/// # Errors
+/// When the template does not render: a bug.
+pub fn render(api: &OpenApi, base: &str) -> Result<String, minijinja::Error> {
+    let api = serde_json::to_value(api).unwrap_or_default();
+    let mut tags: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
+    for (path, item) in entries(&api["paths"]) {
+        for (method, operation) in entries(item) {
+            if !operation["responses"].is_object() {
+                continue;
+            }
+            let tag = operation["tags"][0].as_str().unwrap_or("other").to_owned();
+            tags.entry(tag).or_default().push(operation_of(&api, path, method, operation, base));
+        }
+    }
+    let tags: Vec<(String, Vec<Operation>)> = tags.into_iter().collect();
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
+    environment.render_str(TEMPLATE, Serde(Page { api, tags }))
+}
+
+fn operation_of(api: &Value, path: &str, method: &str, raw: &Value, base: &str) -> Operation {
+    let parameters: Vec<Field> = raw["parameters"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|parameter| Field {
+            name: text(&parameter["name"]),
+            r#in: text(&parameter["in"]),
+            required: parameter["required"] == true,
+            r#type: type_name(&parameter["schema"]),
+            description: text(&parameter["description"]),
+        })
+        .collect();
+    let schema = &raw["requestBody"]["content"]["application/json"]["schema"];
+    let body =
+        schema.is_object().then(|| Body { name: type_name(schema), fields: fields(api, schema) });
+    let security: Vec<String> = raw["security"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|one| entries(one).map(|(name, _)| name.to_owned()).collect::<Vec<_>>())
+        .collect();
+    let responses = entries(&raw["responses"])
+        .map(|(status, answer)| Answer {
+            status: status.to_owned(),
+            description: text(&answer["description"]),
+            schema: entries(&answer["content"])
+                .next()
+                .map_or_else(String::new, |(_, content)| type_name(&content["schema"])),
+        })
+        .collect();
+    Operation {
+        curl: curl(path, method, body.is_some(), &security, &parameters, base),
+        method: method.to_owned(),
+        path: path.to_owned(),
+        summary: text(&raw["summary"]),
+        description: text(&raw["description"]),
+        security,
+        parameters,
+        body,
+        responses,
+    }
+}
+
+fn curl(
+    path: &str,
+    method: &str,
+    body: bool,
+    security: &[String],
+    parameters: &[Field],
+    base: &str,
+) -> String {
+    let mut line = format!("curl -X {} '{base}{path}'", method.to_uppercase());
+    if !security.is_empty() {
+        line.push_str(" -H \"Authorization: Bearer $TOKEN\"");
+    }
+    if parameters.iter().any(|parameter| parameter.name.eq_ignore_ascii_case("idempotency-key")) {
+        line.push_str(" -H \"Idempotency-Key: $(uuidgen)\"");
+    }
+    if body {
+        line.push_str(" -H 'Content-Type: application/json' -d @body.json");
+    }
+    line
+}
+
+fn fields(api: &Value, schema: &Value) -> Vec<Field> {
+    let schema = resolve(api, schema);
+    let required: Vec<&str> =
+        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    entries(&schema["properties"])
+        .map(|(name, property)| Field {
+            name: name.to_owned(),
+            r#in: String::new(),
+            required: required.contains(&name),
+            r#type: type_name(property),
+            description: text(&property["description"]),
+        })
+        .collect()
+}
+
+fn resolve<'a>(api: &'a Value, schema: &'a Value) -> &'a Value {
+    schema["$ref"]
+        .as_str()
+        .and_then(|reference| api.pointer(reference.trim_start_matches('#')))
+        .unwrap_or(schema)
+}
+
+fn type_name(schema: &Value) -> String {
+    if let Some(reference) = schema["$ref"].as_str() {
+        return reference.rsplit('/').next().unwrap_or(reference).to_owned();
+    }
+    if let Some(options) = schema["oneOf"].as_array() {
+        let names: Vec<String> = options.iter().map(type_name).collect();
+        return names.join(" | ");
+    }
+    match &schema["type"] {
+        Value::String(name) if name == "array" => format!("{}[]", type_name(&schema["items"])),
+        Value::String(name) => name.clone(),
+        Value::Array(names) => {
+            names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | ")
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => "any".to_owned(),
+    }
+}
+
+fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,172 @@
+//! The command line: what can be asked, and the words of `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+use contracts::Source;
+use uuid::Uuid;
+
+/// A whole shop in one program: catalogue, carts, orders, stock, parcels, payments, invoices and mail.
+///
+/// `kontor run` starts everything on this machine, with its data in one file. The first start
+/// offers a demo shop with real products.
+#[derive(Debug, Parser)]
+#[command(name = "kontor", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    /// What is common to all commands.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What is common to all commands.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// The configuration file. Without it, `kontor.toml` is read if there is one.
+    #[arg(long, short, global = true, value_name = "FILE", env = "KONTOR_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// The folder that holds the shop's data, whatever the configuration says.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start the shop.
+    ///
+    /// On the embedded default, one process always runs all services. The exit code is 0 when it
+    /// was asked to stop and did, 1 when it could not start.
+    Run(Run),
+    /// Read products from a JSON Lines file into the catalogue.
+    ///
+    /// A bad line never stops the rest: it is reported with its number, and the exit code is 2.
+    Import(Import),
+    /// Look at what failed too often, try it again, or discard it.
+    Parked {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: Parked,
+    },
+    /// Check every promise over the shop's data, and say what is wrong and how to mend it.
+    ///
+    /// Safe while the shop runs. The exit code is 0 when all is well and 2 when something is not.
+    Doctor(Doctor),
+    /// Print the configuration in effect, secrets hidden.
+    Config,
+    /// Print the description of the HTTP API (OpenAPI 3.1).
+    Openapi,
+    /// Say the current state of every product anew, for a service that has lost it.
+    Republish,
+    /// Start the test payment provider: a small server that behaves as its tokens say.
+    TestProvider(TestProvider),
+    /// Make a token for a member of staff: prints the token once, and what to put into the configuration.
+    StaffToken {
+        /// Their name.
+        name: String,
+    },
+    /// Write the generated reference (API, configuration, states, choreography) to a folder.
+    #[command(hide = true)]
+    Reference {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+/// How to start.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Which services; all of them unless named.
+    #[arg(value_name = "SERVICE")]
+    pub services: Vec<Source>,
+    /// If the shop is new, load the demo without asking, and start the test payment provider.
+    #[arg(long, conflicts_with = "no_demo")]
+    pub demo: bool,
+    /// If the shop is new, leave it empty without asking.
+    #[arg(long)]
+    pub no_demo: bool,
+}
+
+/// What to import.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The file, one product a line; `-` for standard input.
+    pub file: PathBuf,
+    /// Check every line and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also put the products on sale.
+    #[arg(long)]
+    pub publish: bool,
+}
+
+/// What to do with what is parked.
+#[derive(Debug, Subcommand)]
+pub enum Parked {
+    /// List it, oldest first.
+    List {
+        /// Of which service; of all unless named.
+        service: Option<Source>,
+    },
+    /// Show one entry whole.
+    Show {
+        /// Of which service.
+        service: Source,
+        /// Its id.
+        id: Uuid,
+    },
+    /// Try it again from the beginning.
+    Redrive {
+        /// Of which service.
+        service: Source,
+        /// Its id.
+        id: Uuid,
+    },
+    /// Never handle it.
+    Discard {
+        /// Of which service.
+        service: Source,
+        /// Its id.
+        id: Uuid,
+    },
+}
+
+/// How to check.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print the findings as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Also check what must hold once nothing is under way any more: no order waits, nothing is
+    /// parked, ended orders hold neither goods nor money.
+    #[arg(long)]
+    pub at_rest: bool,
+}
+
+/// How to start the test provider.
+#[derive(Debug, Args)]
+pub struct TestProvider {
+    /// Where it listens.
+    #[arg(long, default_value = "127.0.0.1:8090")]
+    pub listen: std::net::SocketAddr,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

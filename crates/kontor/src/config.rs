@@ -1,0 +1,142 @@
+//! The one configuration of the program: a section for each service, and the program's own.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use platform::config::{self, ConfigError, Credential};
+use platform::http::{Limits, StaffEntry};
+use platform::telemetry::LogFormat;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be configured. Defaults make a working shop on this machine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the data is.
+    pub data: Data,
+    /// The listeners.
+    pub http: Http,
+    /// What is logged.
+    pub log: Log,
+    /// Who works here: name, role, and the SHA-256 of their token (`kontor staff-token`).
+    pub staff: Vec<StaffEntry>,
+    /// The test payment provider, started with a demo shop.
+    pub test_provider: TestProvider,
+    /// Products.
+    pub catalogue: catalogue::Config,
+    /// Carts, prices and orders.
+    pub order: order::config::Config,
+    /// Stock and parcels.
+    pub warehouse: warehouse::config::Config,
+    /// Money.
+    pub payment: payment::config::Config,
+    /// Messages.
+    pub notification: notification::config::Config,
+}
+
+/// Where the data is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// The folder of the shop's one file, its lock, its mailbox and its kept secrets.
+    pub folder: PathBuf,
+    /// How many connections read beside the writer.
+    pub readers: usize,
+    /// Where the services' databases are, if not in that file.
+    pub postgres: Option<Postgres>,
+}
+
+/// A PostgreSQL server with a database for each service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Postgres {
+    /// Its address; `{service}` stands for the service's name.
+    pub url: Credential,
+    /// How many connections each service opens at most.
+    #[serde(default = "connections")]
+    pub connections: usize,
+}
+
+fn connections() -> usize {
+    8
+}
+
+impl Default for Data {
+    fn default() -> Self {
+        Self { folder: PathBuf::from("data"), readers: 4, postgres: None }
+    }
+}
+
+/// The listeners.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// The public one: API and pages.
+    pub listen: SocketAddr,
+    /// The internal one: `/livez`, `/readyz`, `/metrics`. Never to be reached from outside.
+    pub internal: SocketAddr,
+    /// Where shoppers reach the public one, without a slash at the end.
+    pub public_url: String,
+    /// Whether browsers are told to come by HTTPS only: where TLS ends in front of us.
+    pub hsts: bool,
+    /// How much a request may take.
+    pub limits: Limits,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            internal: SocketAddr::from(([127, 0, 0, 1], 8081)),
+            public_url: "http://127.0.0.1:8080".to_owned(),
+            hsts: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// `text` for people, `json` for machines.
+    pub format: LogFormat,
+    /// What is worth a line, such as `info` or `info,order=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "warn,kontor=info".to_owned() }
+    }
+}
+
+/// The test payment provider.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TestProvider {
+    /// Where it listens when a demo shop starts it.
+    pub listen: SocketAddr,
+}
+
+impl Default for TestProvider {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8090)) }
+    }
+}
+
+impl Config {
+    /// The file named, or `kontor.toml` where there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its key and source.
+    pub fn load(file: Option<&Path>, data: Option<&Path>) -> Result<Self, ConfigError> {
+        let usual = Path::new("kontor.toml");
+        let file = file.or_else(|| usual.exists().then_some(usual));
+        let mut config: Self = config::load(file)?;
+        if let Some(folder) = data {
+            folder.clone_into(&mut config.data.folder);
+        }
+        Ok(config)
+    }
+}

@@ -1,0 +1,75 @@
+//! Everything the public listener answers: the services' API, its description, and the pages
+//! about it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header;
+use axum::response::{Html, IntoResponse};
+use axum::routing::get;
+use platform::http::{HttpContext, app, openapi};
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{api_page, problems};
+
+/// What a page of ours may load: its own style sheet, and nothing else.
+pub const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
+     base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// A shop in one program: carts, orders, stock, parcels, payments, invoices and mail.
+///
+/// Amounts are integers in minor units of their currency. Times are RFC 3339 in UTC. Errors are
+/// `application/problem+json`; each `type` has a page. `POST`s that make or move something of
+/// value take an `Idempotency-Key`.
+#[derive(utoipa::OpenApi)]
+#[openapi(info(title = "Kontor", license(name = "Apache-2.0", identifier = "Apache-2.0")))]
+struct Document;
+
+/// Puts `services` below `/api/v1` and describes them.
+pub fn describe(services: OpenApiRouter) -> (Router, OpenApi) {
+    let (router, mut api) = OpenApiRouter::with_openapi(Document::openapi())
+        .nest("/api/v1", services)
+        .split_for_parts();
+    env!("CARGO_PKG_VERSION").clone_into(&mut api.info.version);
+    openapi::complete(&mut api);
+    (router, api)
+}
+
+/// The public listener's routes, with the edge around them.
+///
+/// # Errors
+/// When the page of the API does not render: a bug.
+pub fn site(
+    services: OpenApiRouter,
+    context: Arc<HttpContext>,
+    base: &str,
+) -> Result<Router, minijinja::Error> {
+    let (router, api) = describe(services);
+    let page: Arc<str> = api_page::render(&api, base)?.into();
+    let json: Arc<str> = serde_json::to_string(&api).unwrap_or_default().into();
+    let html = move || {
+        let page = Arc::clone(&page);
+        async move {
+            ([(header::CONTENT_SECURITY_POLICY, PAGE_POLICY)], Html(page.to_string()))
+                .into_response()
+        }
+    };
+    let document = move || {
+        let json = Arc::clone(&json);
+        async move { ([(header::CONTENT_TYPE, "application/json")], json.to_string()) }
+    };
+    let style = async || {
+        let headers =
+            [(header::CONTENT_TYPE, "text/css"), (header::CACHE_CONTROL, "public, max-age=3600")];
+        (headers, api_page::STYLE)
+    };
+    let router = router
+        .route("/", get(html.clone()))
+        .route("/api", get(html))
+        .route("/api/openapi.json", get(document))
+        .route("/api/style.css", get(style))
+        .merge(problems::routes());
+    Ok(app(router, context))
+}
