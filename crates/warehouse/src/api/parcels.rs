@@ -42,7 +42,7 @@ pub(super) struct ListShipments {
 }
 
 /// Parcels, the newest first.
-#[utoipa::path(get, path = "/shipments", tag = "shipments", params(ListShipments), security(("staff" = [])),
+#[utoipa::path(get, operation_id = "list_shipments", path = "/shipments", tag = "shipments", params(ListShipments), security(("staff" = [])),
     responses((status = 200, body = List<ParcelView>), (status = 401, body = Problem),
               (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn list(
@@ -63,7 +63,7 @@ pub(super) async fn list(
 }
 
 /// One parcel.
-#[utoipa::path(get, path = "/shipments/{id}", tag = "shipments", params(("id" = ShipmentId, Path)),
+#[utoipa::path(get, operation_id = "read_shipment", path = "/shipments/{id}", tag = "shipments", params(("id" = ShipmentId, Path)),
     security(("staff" = [])),
     responses((status = 200, body = ParcelView), (status = 401, body = Problem),
               (status = 403, body = Problem), (status = 404, body = Problem)))]
@@ -80,6 +80,7 @@ pub(super) async fn read(
 /// So many pieces of an order line.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = LinePieces)]
 pub(super) struct Pieces {
     /// The line.
     line_id: LineId,
@@ -91,6 +92,7 @@ pub(super) struct Pieces {
 /// What to note when packing.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = PackShipment)]
 pub(super) struct Pack {
     /// What was not found and will not come. It is written off, and the customer does not pay for it.
     #[serde(default)]
@@ -99,7 +101,7 @@ pub(super) struct Pack {
 }
 
 /// Packs a parcel. Goods that were not found are left out; a parcel with nothing left is cancelled.
-#[utoipa::path(post, path = "/shipments/{id}/pack", tag = "shipments",
+#[utoipa::path(post, operation_id = "pack_shipment", path = "/shipments/{id}/pack", tag = "shipments",
     params(("id" = ShipmentId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = Pack, security(("staff" = [])),
     responses((status = 200, body = ParcelView), (status = 404, body = Problem),
@@ -120,6 +122,7 @@ pub(super) async fn pack(
 /// What to put into a parcel of its own.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SplitShipment)]
 pub(super) struct Split {
     /// What goes there.
     #[schema(min_items = 1, max_items = 500)]
@@ -127,7 +130,7 @@ pub(super) struct Split {
 }
 
 /// Puts some of a parcel that is not packed yet into a new one, and answers with that.
-#[utoipa::path(post, path = "/shipments/{id}/split", tag = "shipments",
+#[utoipa::path(post, operation_id = "split_shipment", path = "/shipments/{id}/split", tag = "shipments",
     params(("id" = ShipmentId, Path), ("Idempotency-Key" = String, Header)),
     request_body = Split, security(("staff" = [])),
     responses((status = 200, body = ParcelView), (status = 404, body = Problem),
@@ -147,6 +150,7 @@ pub(super) async fn split(
 /// How a parcel leaves.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = DispatchShipment)]
 pub(super) struct Dispatch {
     /// Who carries it.
     #[schema(value_type = String, min_length = 1, max_length = 80)]
@@ -157,7 +161,7 @@ pub(super) struct Dispatch {
 }
 
 /// Gives a parcel that is ready to its carrier.
-#[utoipa::path(post, path = "/shipments/{id}/dispatch", tag = "shipments",
+#[utoipa::path(post, operation_id = "dispatch_shipment", path = "/shipments/{id}/dispatch", tag = "shipments",
     params(("id" = ShipmentId, Path), ("Idempotency-Key" = Option<String>, Header)),
     request_body = Dispatch, security(("staff" = [])),
     responses((status = 200, body = ParcelView), (status = 404, body = Problem),
@@ -178,7 +182,7 @@ pub(super) async fn dispatch(
 }
 
 /// Notes that a parcel has arrived.
-#[utoipa::path(post, path = "/shipments/{id}/deliver", tag = "shipments",
+#[utoipa::path(post, operation_id = "deliver_shipment", path = "/shipments/{id}/deliver", tag = "shipments",
     params(("id" = ShipmentId, Path), ("Idempotency-Key" = Option<String>, Header)),
     security(("staff" = [])),
     responses((status = 200, body = ParcelView), (status = 404, body = Problem),

@@ -30,7 +30,7 @@ const MOST_RECEIVED: i64 = 1_000_000;
 const MOST_ITEMS: usize = 500;
 
 /// How much of a unit can be had; for staff, also where it is.
-#[utoipa::path(get, path = "/stock/{sku}", tag = "stock", params(("sku" = Sku, Path)),
+#[utoipa::path(get, operation_id = "read_stock", path = "/stock/{sku}", tag = "stock", params(("sku" = Sku, Path)),
     security((), ("staff" = [])),
     responses((status = 200, body = StockView), (status = 404, body = Problem)))]
 pub(super) async fn read(
@@ -69,7 +69,7 @@ pub(super) struct ListShelves {
 }
 
 /// The counters of every unit at every place.
-#[utoipa::path(get, path = "/stock", tag = "stock", params(ListShelves), security(("staff" = [])),
+#[utoipa::path(get, operation_id = "list_stock", path = "/stock", tag = "stock", params(ListShelves), security(("staff" = [])),
     responses((status = 200, body = List<ShelfView>), (status = 401, body = Problem),
               (status = 403, body = Problem), (status = 422, body = Problem)))]
 pub(super) async fn list(
@@ -102,7 +102,7 @@ pub(super) struct ListLedger {
 }
 
 /// Every movement of a unit's goods, the newest first.
-#[utoipa::path(get, path = "/stock/{sku}/movements", tag = "stock", params(("sku" = Sku, Path), ListLedger),
+#[utoipa::path(get, operation_id = "list_stock_movements", path = "/stock/{sku}/movements", tag = "stock", params(("sku" = Sku, Path), ListLedger),
     security(("staff" = [])),
     responses((status = 200, body = List<MovementView>), (status = 401, body = Problem),
               (status = 403, body = Problem), (status = 422, body = Problem)))]
@@ -125,6 +125,7 @@ pub(super) async fn movements(
 /// Goods that came in.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StockReceipt)]
 pub(super) struct Receipt {
     /// How many pieces.
     #[schema(minimum = 1, maximum = 1_000_000)]
@@ -139,7 +140,7 @@ pub(super) struct Receipt {
 }
 
 /// Takes in goods.
-#[utoipa::path(post, path = "/stock/{sku}/receipts", tag = "stock",
+#[utoipa::path(post, operation_id = "receive_stock", path = "/stock/{sku}/receipts", tag = "stock",
     params(("sku" = Sku, Path), ("Idempotency-Key" = String, Header)),
     request_body = Receipt, security(("staff" = [])),
     responses((status = 201, body = MovementView), (status = 401, body = Problem),
@@ -165,6 +166,7 @@ pub(super) async fn receive(
 /// A correction of the books.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StockAdjustment)]
 pub(super) struct Adjustment {
     /// Pieces more, or, when negative, fewer; not none.
     #[schema(minimum = -1_000_000, maximum = 1_000_000)]
@@ -178,7 +180,7 @@ pub(super) struct Adjustment {
 }
 
 /// Corrects the books after a count. What is promised to orders cannot be counted away.
-#[utoipa::path(post, path = "/stock/{sku}/adjustments", tag = "stock",
+#[utoipa::path(post, operation_id = "adjust_stock", path = "/stock/{sku}/adjustments", tag = "stock",
     params(("sku" = Sku, Path), ("Idempotency-Key" = String, Header)),
     request_body = Adjustment, security(("staff" = [])),
     responses((status = 201, body = MovementView), (status = 401, body = Problem),
@@ -207,6 +209,7 @@ pub(super) async fn adjust(
 /// How many pieces may be promised beyond those that are there.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StockBackorder)]
 pub(super) struct BackorderLimit {
     /// How many.
     #[schema(minimum = 0, maximum = 1_000_000)]
@@ -217,7 +220,7 @@ pub(super) struct BackorderLimit {
 }
 
 /// Sets how many pieces may be promised beyond those that are there.
-#[utoipa::path(put, path = "/stock/{sku}/backorder", tag = "stock", params(("sku" = Sku, Path)),
+#[utoipa::path(put, operation_id = "limit_backorder", path = "/stock/{sku}/backorder", tag = "stock", params(("sku" = Sku, Path)),
     request_body = BackorderLimit, security(("staff" = [])),
     responses((status = 200, body = ShelfView), (status = 401, body = Problem),
               (status = 403, body = Problem), (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -243,6 +246,7 @@ pub(super) async fn limit_backorder(
 /// Goods of many units that came in.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StockReceipts)]
 pub(super) struct Receipts {
     /// What came.
     #[schema(min_items = 1, max_items = 500)]
@@ -256,6 +260,7 @@ pub(super) struct Receipts {
 /// Goods of one unit that came in with others.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = StockReceiptItem)]
 pub(super) struct ReceiptItem {
     /// The unit.
     sku: Sku,
@@ -269,6 +274,7 @@ pub(super) struct ReceiptItem {
 
 /// What was taken in.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = StockReceived)]
 pub(super) struct Received {
     /// How many items.
     items: i64,
@@ -277,7 +283,7 @@ pub(super) struct Received {
 }
 
 /// Takes in goods of many units at once: all of them or none.
-#[utoipa::path(post, path = "/stock/receipts", tag = "stock",
+#[utoipa::path(post, operation_id = "receive_stock_of_many", path = "/stock/receipts", tag = "stock",
     params(("Idempotency-Key" = String, Header)),
     request_body = Receipts, security(("staff" = [])),
     responses((status = 201, body = Received), (status = 401, body = Problem),

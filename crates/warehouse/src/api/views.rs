@@ -10,6 +10,7 @@ use crate::store::{MovementRow, ParcelRow, StockRow};
 
 /// How much of a unit there is.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stock)]
 pub struct StockView {
     /// The unit.
     pub(super) sku: Sku,
@@ -23,6 +24,7 @@ pub struct StockView {
 
 /// The counters of one unit at one place.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = StockAtPlace)]
 pub struct ShelfView {
     /// The unit.
     pub(super) sku: Sku,
@@ -48,6 +50,7 @@ impl From<StockRow> for ShelfView {
 
 /// Goods that moved: one row of the ledger.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[schema(as = StockMovement)]
 pub struct MovementView {
     /// The row.
     #[schema(value_type = String, format = Uuid)]
@@ -93,6 +96,7 @@ impl From<MovementRow> for MovementView {
 /// How far a parcel is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ShipmentStatus)]
 pub enum ParcelStatus {
     /// To be packed.
     Created,

@@ -74,7 +74,8 @@ impl House {
         for (sku, place, movement) in &self.ledger {
             *on_hand.entry((sku.clone(), place.clone())).or_default() += movement.quantity;
         }
-        for (key, shelf) in self.shelves.iter() {
+        for (sku, place, shelf) in self.shelves.iter() {
+            let key = &(sku.clone(), place.clone());
             prop_assert!(shelf.is_sound(), "{key:?}: {shelf:?}");
             prop_assert_eq!(shelf.reserved, reserved.remove(key).unwrap_or(0), "{:?}", key);
             prop_assert_eq!(shelf.on_hand, on_hand.remove(key).unwrap_or(0), "{:?}", key);

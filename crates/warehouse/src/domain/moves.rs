@@ -1,6 +1,8 @@
 //! What an event of a claim does to the shelves: the only place where promises and goods move
 //! because of an order.
 
+use std::collections::BTreeMap;
+
 use contracts::{ShipmentId, Sku, events::SkuQuantity};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -139,19 +141,20 @@ fn promise(goods: &[Piece], sign: i64) -> Vec<Move> {
 
 /// Handing out takes what is there; what was promised beyond that has no body to move.
 fn hand_out(goods: &[Piece], shelves: &Shelves) -> Vec<Move> {
-    let mut shelves = shelves.clone();
-    let mut moves = Vec::new();
+    let mut taken: BTreeMap<(&Sku, &Place), i64> = BTreeMap::new();
+    let mut moves = Vec::with_capacity(goods.len());
     for piece in goods {
-        let there = shelves.get(&piece.sku, &piece.place).on_hand.min(piece.quantity);
-        let change = Move {
+        let taken = taken.entry((&piece.sku, &piece.place)).or_default();
+        let left = shelves.get(&piece.sku, &piece.place).on_hand - *taken;
+        let there = left.clamp(0, piece.quantity);
+        *taken += there;
+        moves.push(Move {
             sku: piece.sku.clone(),
             place: piece.place.clone(),
             reserved: -piece.quantity,
             goods: (there > 0)
                 .then_some(Movement { kind: MovementKind::HandedOut, quantity: -there }),
-        };
-        shelves.apply(&change);
-        moves.push(change);
+        });
     }
     moves
 }

@@ -1,6 +1,6 @@
 //! The shelves a decision looks at, and where the goods of an order are taken from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use contracts::{LineId, Sku, events::SkuQuantity};
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ pub struct Piece {
 pub struct Shelves {
     /// Where goods may be taken from, first choice first.
     places: Vec<Place>,
-    shelves: BTreeMap<(Sku, Place), Shelf>,
+    shelves: BTreeMap<Sku, BTreeMap<Place, Shelf>>,
 }
 
 /// Which pieces are thought of when looking for goods.
@@ -49,29 +49,32 @@ impl Reach {
 }
 
 impl Shelves {
-    /// No shelves yet, at these places, first choice first.
+    /// No shelves yet, at these places, first choice first; none of them twice.
     pub fn at(places: &[Place]) -> Self {
         Self { places: places.to_vec(), shelves: BTreeMap::new() }
     }
 
     /// Puts a shelf among them.
     pub fn put(&mut self, sku: Sku, place: Place, shelf: Shelf) {
-        self.shelves.insert((sku, place), shelf);
+        self.shelves.entry(sku).or_default().insert(place, shelf);
     }
 
     /// One shelf; an empty one where there is none.
     pub fn get(&self, sku: &Sku, place: &Place) -> Shelf {
-        self.shelves.get(&(sku.clone(), place.clone())).copied().unwrap_or_default()
+        self.shelves.get(sku).and_then(|at| at.get(place)).copied().unwrap_or_default()
     }
 
     /// Each shelf, by unit and place.
-    pub fn iter(&self) -> impl Iterator<Item = (&(Sku, Place), &Shelf)> {
-        self.shelves.iter()
+    pub fn iter(&self) -> impl Iterator<Item = (&Sku, &Place, &Shelf)> {
+        self.shelves
+            .iter()
+            .flat_map(|(sku, at)| at.iter().map(move |(place, shelf)| (sku, place, shelf)))
     }
 
     /// Whether anybody keeps stock of a unit.
     pub fn know(&self, sku: &Sku) -> bool {
-        self.places.iter().any(|place| self.shelves.contains_key(&(sku.clone(), place.clone())))
+        let at = self.shelves.get(sku);
+        at.is_some_and(|at| self.places.iter().any(|place| at.contains_key(place)))
     }
 
     /// How many pieces of a unit can be promised, over all places.
@@ -81,8 +84,8 @@ impl Shelves {
 
     /// Changes the counters of a shelf. One that is not among these is left alone.
     pub fn apply(&mut self, change: &Move) {
-        let key = (change.sku.clone(), change.place.clone());
-        let Some(shelf) = self.shelves.get_mut(&key) else { return };
+        let at = self.shelves.get_mut(&change.sku);
+        let Some(shelf) = at.and_then(|at| at.get_mut(&change.place)) else { return };
         shelf.on_hand = shelf.on_hand.saturating_add(change.on_hand());
         shelf.reserved = shelf.reserved.saturating_add(change.reserved);
     }
@@ -170,11 +173,8 @@ impl Shelves {
     }
 
     fn over_places(&self, sku: &Sku, reach: Reach) -> i64 {
-        let distinct: BTreeSet<&Place> = self.places.iter().collect();
-        distinct
-            .into_iter()
-            .map(|place| reach.of(&self.get(sku, place)))
-            .fold(0, i64::saturating_add)
+        let at = self.places.iter().map(|place| reach.of(&self.get(sku, place)));
+        at.fold(0, i64::saturating_add)
     }
 }
 

@@ -261,3 +261,37 @@ async fn a_split_repeated_under_its_key_splits_once() {
         assert_eq!(code(&shop.post(&path, wrong).await.1), "validation-failed");
     }
 }
+
+#[tokio::test]
+async fn every_route_is_described() {
+    let shop = Shop::everywhere().await.remove(0);
+    let api = serde_json::to_value(&shop.api).unwrap();
+    let mut routes: Vec<String> = Vec::new();
+    for (path, item) in api["paths"].as_object().unwrap() {
+        routes.extend(item.as_object().unwrap().keys().map(|method| format!("{method} {path}")));
+    }
+    routes.sort();
+    assert_eq!(
+        routes,
+        [
+            "get /shipments",
+            "get /shipments/{id}",
+            "get /stock",
+            "get /stock/{sku}",
+            "get /stock/{sku}/movements",
+            "post /shipments/{id}/deliver",
+            "post /shipments/{id}/dispatch",
+            "post /shipments/{id}/pack",
+            "post /shipments/{id}/split",
+            "post /stock/receipts",
+            "post /stock/{sku}/adjustments",
+            "post /stock/{sku}/receipts",
+            "put /stock/{sku}/backorder",
+        ]
+    );
+    let operations = api["paths"].as_object().unwrap().values().flat_map(|item| {
+        item.as_object().unwrap().values().map(|operation| operation["operationId"].to_string())
+    });
+    let distinct: std::collections::BTreeSet<String> = operations.collect();
+    assert_eq!(distinct.len(), routes.len());
+}

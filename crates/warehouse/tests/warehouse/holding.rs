@@ -140,6 +140,28 @@ async fn a_hold_is_not_given_away_a_moment_too_early() {
 }
 
 #[tokio::test]
+async fn goods_of_a_lapsed_hold_are_found_behind_hundreds_of_others() {
+    for shop in Shop::everywhere().await {
+        shop.stock(&[("A", 1), ("B", 1000), ("C", 1)]).await;
+        let others: Vec<Order> = (0..600).map(|_| shop.order(&[("B", 1)])).collect();
+        let placed = others.iter().map(|order| (order, Payload::from(order.placed(&shop))));
+        shop.hears_all(placed.collect()).await;
+        shop.clock.set(testing::NOON.plus(MINUTE));
+        let (first, second) = (shop.order(&[("A", 1)]), shop.order(&[("A", 1), ("B", 600)]));
+        shop.hears(&first, first.placed(&shop)).await;
+        shop.clock.set(testing::NOON.plus(20 * MINUTE));
+        shop.hears(&second, second.placed(&shop)).await;
+        assert_eq!(shop.said(&first).await, ["stock.reserved", "stock.released"]);
+        assert_eq!(shop.said(&second).await, ["stock.reserved"]);
+        shop.is_sound().await;
+        shop.wait(Duration::from_secs(10)).await;
+        assert_eq!(shop.payloads::<StockReleased>().await.len(), 601);
+        assert_eq!((shop.shelf("A").await, shop.shelf("B").await), ((1, 1), (1000, 600)));
+        shop.is_sound().await;
+    }
+}
+
+#[tokio::test]
 async fn the_sweeper_gives_back_what_nobody_asked_for_meanwhile() {
     for shop in Shop::everywhere().await {
         shop.stock(&[("A", 2)]).await;

@@ -32,6 +32,7 @@ pub struct Shop {
     pub db: Db,
     pub clock: Clock,
     pub host: Arc<Hosted<Warehouse>>,
+    pub api: utoipa::openapi::OpenApi,
     app: Router,
     version: AtomicI64,
     keys: AtomicI64,
@@ -146,10 +147,10 @@ impl Shop {
         let settings = HttpContext::test_settings(Limits::default());
         let stopping = CancellationToken::new();
         let context = HttpContext::new(settings, db.ids().clone(), clock.clone(), stopping);
-        let (router, _) = warehouse::routes(service).split_for_parts();
+        let (router, api) = warehouse::routes(service).split_for_parts();
         let app = http::app(router, context);
         let (version, keys) = (AtomicI64::new(0), AtomicI64::new(0));
-        Self { db, clock, host, app, version, keys }
+        Self { db, clock, host, api, app, version, keys }
     }
 
     /// Goods of each unit come in.
