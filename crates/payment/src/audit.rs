@@ -8,6 +8,72 @@ use uuid::Uuid;
 use crate::domain::document::{ChainFault, Link, Series, verify};
 use crate::store::{self, DocumentRow, JournalRow, OperationRow, PostingRow, Stored, TrialRow};
 
+/// How many rows are read at a time.
+const PAGE: i64 = 1_000;
+
+/// Everything at one time, on one consistent view. For shops small enough to be looked at whole:
+/// the simulation's, and `doctor`'s.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadAudit;
+
+/// Everything this service knows, but for personal blocks and webhooks.
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    /// Payments, each with the operation under way, in the order of their ids.
+    pub payments: Vec<Stored>,
+    /// Operations that are settled, in the order of their ids.
+    pub operations: Vec<OperationRow>,
+    /// Journals, in the order in which they were booked.
+    pub journals: Vec<JournalRow>,
+    /// Their postings.
+    pub postings: Vec<PostingRow>,
+    /// Invoices and then credit notes, each in the order of their numbers.
+    pub documents: Vec<DocumentRow>,
+}
+
+impl Unit for ReadAudit {
+    type Out = Audit;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Audit> {
+        let mut audit = Audit::default();
+        loop {
+            let after = audit.payments.last().map(|last| last.payment.id.uuid());
+            let page = store::payments_since(tx, after.unwrap_or_default(), PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            audit.payments.extend(page);
+        }
+        loop {
+            let after = audit.operations.last().map(|last| last.id.uuid());
+            let page = store::operations_since(tx, after.unwrap_or_default(), PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            audit.operations.extend(page);
+        }
+        loop {
+            let after = audit.journals.last().map(|last| last.id);
+            let page = store::journals_after(tx, after.unwrap_or_default(), PAGE).await?;
+            if page.is_empty() {
+                break;
+            }
+            audit.postings.extend(store::postings_of(tx, &page).await?);
+            audit.journals.extend(page);
+        }
+        for series in [Series::Invoice, Series::CreditNote] {
+            let mut above = (0, 0);
+            loop {
+                let page = store::documents_since(tx, series, above, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                above = (last.year, last.sequence);
+                audit.documents.extend(page);
+            }
+        }
+        Ok(audit)
+    }
+}
+
 /// Payments in the order of their ids, above one.
 #[derive(Debug, Clone, Copy)]
 pub struct Payments {
@@ -62,6 +128,18 @@ impl Unit for Journals {
             (row, own)
         };
         Ok(rows.into_iter().map(with_own).collect())
+    }
+}
+
+/// How many payments wait for an answer that nobody knows: a figure to watch.
+#[derive(Debug, Clone, Copy)]
+pub struct UnknownPayments;
+
+impl Unit for UnknownPayments {
+    type Out = i64;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<i64> {
+        store::count_unknown(tx).await
     }
 }
 

@@ -134,3 +134,22 @@ impl Config {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shop_names_only_what_differs_and_nothing_unknown() {
+        let read = |json: &str| serde_json::from_str::<Config>(json);
+        let config = read(r#"{"time_zone": "Europe/Paris"}"#).unwrap();
+        assert_eq!(config.time_zone, "Europe/Paris");
+        assert!(config.method("card").is_some_and(|method| method.multi_capture));
+        assert!(config.method("shells").is_none());
+        let method = r#"{"methods": {"x": {"terms": "prepaid", "provider": "test"}}}"#;
+        let method = read(method).unwrap().method("x").unwrap();
+        assert_eq!((method.capture, method.authorisation_days), (CaptureMode::OnShip, 7));
+        assert!(read(r#"{"currency": "EUR"}"#).is_err());
+        assert!(read(r#"{"methods": {"x": {"terms": "barter"}}}"#).is_err());
+    }
+}

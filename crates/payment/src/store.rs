@@ -16,8 +16,8 @@ pub use documents::{
     insert_documents, lock_series, move_series, persons_of,
 };
 pub use payments::{
-    OperationRow, Stored, ending, insert, insert_operations, listed, load, may_see, operations_of,
-    operations_since, payments_since, update, waiting,
+    OperationRow, Stored, count_unknown, ending, insert, insert_operations, listed, load, may_see,
+    operations_of, operations_since, payments_since, update, waiting,
 };
 pub use webhooks::{WebhookRow, insert_webhook};
 
@@ -37,6 +37,7 @@ pub const STATEMENTS: &[&str] = &[
     documents::LOCK_SERIES,
     documents::MOVE_SERIES,
     documents::PERSON_OF,
+    payments::COUNT_UNKNOWN,
     payments::ENDING,
     payments::INSERT,
     payments::INSERT_OPERATION,

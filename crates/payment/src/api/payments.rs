@@ -79,9 +79,10 @@ pub(super) async fn come_back(
     Path(id): Path<PaymentId>,
     context: RequestContext,
 ) -> Result<Redirect, Error> {
-    let (config, cause) = (Arc::clone(&service.config), context.cause(id.to_string()));
-    if !service.db.write(ComeBack { id, config, cause }).await? {
-        return Err(Error::NotFound);
+    // Whoever comes here may be anybody: nothing is written where there is nothing to ask.
+    if service.db.read(Waits(id)).await?.ok_or(Error::NotFound)? {
+        let (config, cause) = (Arc::clone(&service.config), context.cause(id.to_string()));
+        service.db.write(ComeBack { id, config, cause }).await?;
     }
     let page = service.config.after_payment_url.replace("{order_id}", &id.to_string());
     Ok(Redirect::to(&page))
@@ -133,6 +134,18 @@ pub(super) async fn view(
     }))
 }
 
+/// Whether a payment waits for its provider, if there is such a payment.
+struct Waits(PaymentId);
+
+impl Unit for Waits {
+    type Out = Option<bool>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> DbResult<Self::Out> {
+        let found = store::load(tx, &[self.0]).await?.pop();
+        Ok(found.map(|stored| stored.payment.open_operation().is_some()))
+    }
+}
+
 struct ComeBack {
     id: PaymentId,
     config: Arc<Config>,
@@ -140,15 +153,14 @@ struct ComeBack {
 }
 
 impl Unit for ComeBack {
-    type Out = bool;
+    type Out = ();
 
-    async fn run(&self, tx: &mut Tx<'_>) -> DbResult<bool> {
+    async fn run(&self, tx: &mut Tx<'_>) -> DbResult<()> {
         let ask = Ask {
             payment_id: self.id,
             does: Does::Command(Command::Ask),
             cause: self.cause.clone(),
         };
-        let done = handlers::handle(tx, &self.config, &[ask]).await?;
-        Ok(done.first().is_some_and(Result::is_ok))
+        handlers::handle(tx, &self.config, &[ask]).await.map(drop)
     }
 }

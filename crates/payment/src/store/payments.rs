@@ -36,6 +36,9 @@ pub(super) const WAITING: &str = "SELECT id FROM payments WHERE waits_since IS N
 pub(super) const ENDING: &str = "SELECT id FROM payments WHERE ends_at IS NOT NULL AND ends_at < $1 \
     ORDER BY ends_at, id LIMIT $2";
 
+pub(super) const COUNT_UNKNOWN: &str =
+    "SELECT count(*) FROM payments WHERE waits_since IS NOT NULL AND unknown";
+
 pub(super) const INSERT_OPERATION: &str = "INSERT INTO payment_operations (id, payment_id, kind, provider, status, amount_minor, \
     about, reference, code, requested_at, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
@@ -166,6 +169,12 @@ pub async fn waiting(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<V
 pub async fn ending(tx: &mut Tx<'_>, before: Timestamp, limit: i64) -> Result<Vec<PaymentId>> {
     let rows: Vec<(PaymentId,)> = tx.fetch_all(ENDING, &params![before, limit]).await?;
     Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// How many payments have an operation of which nobody knows what came of it.
+pub async fn count_unknown(tx: &mut Tx<'_>) -> Result<i64> {
+    let row: Option<(i64,)> = tx.fetch_optional(COUNT_UNKNOWN, &params![]).await?;
+    Ok(row.map_or(0, |(count,)| count))
 }
 
 /// Keeps new payments, at the versions given. In the order of their ids.

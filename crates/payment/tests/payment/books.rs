@@ -1,6 +1,6 @@
 //! Invoices, their chain, and the ledger.
 
-use payment::audit::{Chain, Documents, Journals, Payments};
+use payment::audit::{Chain, Documents, Journals, ReadAudit};
 use payment::domain::document::Series;
 use uuid::Uuid;
 
@@ -82,8 +82,7 @@ async fn every_journal_balances_and_every_document_is_booked() {
         shop.pack(&order, [1, 0]).await;
         shop.pack(&order, [0, 2]).await;
         shop.cancel(&order).await;
-        let journals =
-            shop.db.read(Journals { after: Uuid::nil(), limit: 100 }).await.unwrap();
+        let journals = shop.db.read(Journals { after: Uuid::nil(), limit: 100 }).await.unwrap();
         // Two captures, two invoices, one refund, two credit notes.
         assert_eq!(journals.len(), 7);
         assert!(journals.iter().all(|(_, postings)| !postings.is_empty()));
@@ -100,8 +99,12 @@ async fn every_journal_balances_and_every_document_is_booked() {
             .sum();
         assert_eq!(sum, 0);
         assert_eq!(shop.db.read(Chain(Series::CreditNote)).await.unwrap(), []);
-        let all = shop.db.read(Payments { after: Uuid::nil(), limit: 10 }).await.unwrap();
-        assert_eq!(all.iter().map(|one| one.payment.refunded_minor()).sum::<i64>(), 2_834);
+        let all = shop.db.read(ReadAudit).await.unwrap();
+        let refunded: Vec<i64> =
+            all.payments.iter().map(|one| one.payment.refunded_minor()).collect();
+        assert_eq!(refunded, [2_834]);
+        let counted = (all.operations.len(), all.journals.len(), all.documents.len());
+        assert_eq!(counted, (5, 7, 4));
     }
 }
 

@@ -14,10 +14,7 @@ async fn an_order_is_authorised_when_its_goods_are_held_and_paid_when_it_is_pack
         shop.settle().await;
         assert_eq!(shop.said().await, ["payment.authorized"]);
         shop.pack(&order, [3, 2]).await;
-        assert_eq!(
-            shop.said().await,
-            ["payment.authorized", "payment.captured", "invoice.issued"]
-        );
+        assert_eq!(shop.said().await, ["payment.authorized", "payment.captured", "invoice.issued"]);
         let view = shop.staff_sees(&format!("/payments/{}", order.id)).await;
         assert_eq!(view["status"], "captured");
         assert_eq!(view["captured"]["amount_minor"], 3_500);
@@ -56,10 +53,7 @@ async fn without_multi_capture_everything_is_taken_with_the_first_parcel() {
         let order = shop.paid("card_single", "ok").await;
         shop.pack(&order, [1, 0]).await;
         shop.pack(&order, [2, 2]).await;
-        assert_eq!(
-            shop.said().await,
-            ["payment.authorized", "payment.captured", "invoice.issued"]
-        );
+        assert_eq!(shop.said().await, ["payment.authorized", "payment.captured", "invoice.issued"]);
     }
 }
 
@@ -200,9 +194,7 @@ async fn cash_at_the_door_is_noted_by_staff_and_invoiced() {
         assert_eq!(shop.said().await, ["payment.not_required"]);
         shop.pack(&order, [3, 2]).await;
         let path = format!("/payments/{}/collect", order.id);
-        let cash = |amount: i64| {
-            json!({"amount": {"amount_minor": amount, "currency": "EUR"}, "reference": "R 7"})
-        };
+        let cash = |amount: i64| json!({"amount": {"amount_minor": amount, "currency": "EUR"}, "reference": "R 7"});
         let (status, _) = shop.post(&path, Some("kst_test_support"), "k1", &cash(3_499)).await;
         assert_eq!(status.as_u16(), 422);
         let (status, view) = shop.post(&path, Some("kst_test_support"), "k2", &cash(3_500)).await;

@@ -114,10 +114,7 @@ impl Shop {
             tax_mode: TaxMode::Included,
             taxes: vec![taxed(3_500)],
             total: eur(3_500),
-            payment_method: ChosenMethod {
-                code: method.to_owned(),
-                token: Some(token.to_owned()),
-            },
+            payment_method: ChosenMethod { code: method.to_owned(), token: Some(token.to_owned()) },
             terms_version: "1".to_owned(),
             placed_at: self.clock.now(),
             deadline: self.clock.now().plus(Duration::from_secs(1_800)),

@@ -1,6 +1,7 @@
 //! Providers that do not answer, messages that come late, customers who change their mind.
 
 use contracts::events::StockReserved;
+use payment::audit::UnknownPayments;
 use serde_json::json;
 
 use crate::shop::shops;
@@ -12,6 +13,7 @@ async fn an_answer_that_was_lost_is_asked_for_and_nothing_is_tried_twice() {
             let order = shop.paid("card", token).await;
             let view = shop.staff_sees(&format!("/payments/{}", order.id)).await;
             assert_eq!((&view["status"], &view["unknown"]), (&json!("processing"), &json!(true)));
+            assert_eq!(shop.db.read(UnknownPayments).await.unwrap(), 1);
             shop.later(6).await;
             assert_eq!(shop.status(&order).await, "authorised");
         }
