@@ -61,6 +61,21 @@ async fn an_event_that_failed_first_and_was_handled_then_is_known_when_it_comes_
 }
 
 #[tokio::test]
+async fn an_event_of_a_megabyte_passes_at_once_and_after_waiting() {
+    let clock = Clock::standing_at(NOON);
+    for db in houses(&clock).await {
+        let (probe, host) = Probe::<House>::on(&db);
+        let large = "x".repeat(1 << 20);
+        let events = [large.clone(), format!("error {large}")];
+        host.deliver(events.iter().map(|subject| resumed(&db, subject)).collect()).await.unwrap();
+        probe.heal();
+        later(&clock, 1);
+        settle(host.as_ref()).await;
+        assert!(notes::<House>(&db).await == events, "one of them is not whole");
+    }
+}
+
+#[tokio::test]
 async fn two_instances_that_get_the_same_events_at_once_handle_each_once() {
     for db in houses(&Clock::standing_at(NOON)).await {
         let hosts: Vec<_> = (0..4).map(|_| Probe::<House>::on(&db).1).collect();
