@@ -181,7 +181,8 @@ pub async fn load(
     writeln!(out, "Loading the demo shop.")?;
     let size = u64::try_from(PRODUCTS.len())?;
     let report = import::read(&shop.catalogue, PRODUCTS, Some(size), Options::default()).await?;
-    let lines: Vec<&str> = STOCK.lines().collect();
+    // What is sold out needs no receipt.
+    let lines: Vec<&str> = STOCK.lines().filter(|line| !line.contains("\"quantity\":0}")).collect();
     let bar = import::bar(Some(u64::try_from(lines.len())?), "units of stock");
     for (number, batch) in lines.chunks(500).enumerate() {
         // As any client would: the key makes a repeat after a cut harmless.
@@ -193,7 +194,9 @@ pub async fn load(
             .body(Body::from(body))?;
         let answer = app.clone().oneshot(request).await?;
         if !answer.status().is_success() {
-            return Err(format!("the demo's stock was refused: {}", answer.status()).into());
+            let body = axum::body::to_bytes(answer.into_body(), 64 * 1024).await?;
+            let why = String::from_utf8_lossy(&body).into_owned();
+            return Err(format!("the demo's stock was refused: {why}").into());
         }
         bar.inc(u64::try_from(batch.len())?);
     }

@@ -37,6 +37,12 @@ pub fn complete(api: &mut OpenApi) {
             &mut item.trace,
         ];
         for operation in operations.into_iter().flatten() {
+            // Services name their handlers alike; in one document the section tells them apart.
+            if let (Some(id), Some([tag, ..])) =
+                (&mut operation.operation_id, operation.tags.as_deref())
+            {
+                *id = format!("{}_{id}", tag.replace(' ', "_"));
+            }
             let responses = &mut operation.responses.responses;
             for response in responses.values_mut() {
                 if let RefOr::T(response) = response {
