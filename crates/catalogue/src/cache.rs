@@ -2,7 +2,7 @@
 //! stale, whoever is just reading; a change made by another instance shows after the time to live.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -37,14 +37,26 @@ pub struct Documents {
 #[derive(Debug, Clone, Copy)]
 pub struct Before(u64);
 
-/// Makes everything kept stale when it goes away, also when whoever asked for a change did not
-/// wait for its end.
+/// A change under way. Everything kept is stale when whoever asked for it says that it is over; or,
+/// if they do not wait for its end, when the last holder of this goes away.
 #[derive(Debug)]
-pub struct Changing(Arc<AtomicU64>);
+pub struct Changing {
+    generation: Arc<AtomicU64>,
+    over: AtomicBool,
+}
+
+impl Changing {
+    /// The change is over, and shows from now on.
+    pub fn over(&self) {
+        if !self.over.swap(true, Ordering::SeqCst) {
+            self.generation.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+}
 
 impl Drop for Changing {
     fn drop(&mut self) {
-        self.0.fetch_add(1, Ordering::SeqCst);
+        self.over();
     }
 }
 
@@ -63,8 +75,9 @@ impl Documents {
     }
 
     /// To be held while something changes.
-    pub fn changing(&self) -> Changing {
-        Changing(Arc::clone(&self.generation))
+    pub fn changing(&self) -> Arc<Changing> {
+        let generation = Arc::clone(&self.generation);
+        Arc::new(Changing { generation, over: AtomicBool::new(false) })
     }
 
     /// To be asked before something is read that will be kept.
@@ -98,12 +111,28 @@ mod tests {
         let before = documents.before();
         documents.keep("a".into(), before, document("old"));
         assert!(documents.get("a").is_some());
-        drop(documents.changing());
+        documents.changing().over();
         assert!(documents.get("a").is_none());
         // Somebody who read the old one is late in keeping it.
         documents.keep("a".into(), before, document("old"));
         assert!(documents.get("a").is_none());
         documents.keep("a".into(), documents.before(), document("new"));
         assert_eq!(documents.get("a").unwrap().body, "new");
+    }
+
+    #[test]
+    fn a_change_shows_once_also_if_nobody_waited_for_its_end() {
+        let documents = Documents::new(&Config::default());
+        let keep = || documents.keep("a".into(), documents.before(), document("text"));
+        let (asker, transaction) = (documents.changing(), documents.changing());
+        keep();
+        drop(asker);
+        assert!(documents.get("a").is_none());
+        keep();
+        transaction.over();
+        assert!(documents.get("a").is_none());
+        keep();
+        drop(transaction);
+        assert!(documents.get("a").is_some());
     }
 }

@@ -1,12 +1,14 @@
 //! Carries out commands on products: load, decide, store. A batch of one or of hundreds.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use contracts::{Actor, ProductId, Sku, Source};
 use platform::cause::Cause;
 use platform::db::{NewEvent, Result, Tx, Unit};
 
 use crate::Catalogue;
+use crate::cache::Changing;
 use crate::domain::{CategoryPath, Command, Content, Event, Product, Refusal};
 use crate::store::{self, Change, Stored};
 
@@ -55,6 +57,8 @@ pub struct Save {
     pub dry_run: bool,
     /// What led to it.
     pub cause: Cause,
+    /// Held by the transaction itself, for a caller who does not wait for its end.
+    pub changing: Option<Arc<Changing>>,
 }
 
 impl Unit for Save {
@@ -233,13 +237,14 @@ impl Catalogue {
     ///
     /// # Errors
     /// When the database fails.
-    pub(crate) async fn save(&self, save: Save) -> Result<Vec<Outcome>> {
+    pub(crate) async fn save(&self, mut save: Save) -> Result<Vec<Outcome>> {
         if save.dry_run {
             return self.db.read(save).await;
         }
         let changing = self.documents.changing();
+        save.changing = Some(Arc::clone(&changing));
         let outcomes = self.db.write(save).await;
-        drop(changing);
+        changing.over();
         outcomes
     }
 

@@ -152,6 +152,7 @@ impl Catalogue {
             names: batch.names,
             dry_run: options.dry_run,
             cause: cause.clone(),
+            changing: None,
         };
         for (line, outcome) in lines.into_iter().zip(self.save(save).await?) {
             match outcome {

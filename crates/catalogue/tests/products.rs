@@ -6,9 +6,11 @@ mod shop;
 use catalogue::{Config, store};
 use contracts::EventData;
 use contracts::events::{ProductPublished, ProductWithdrawn};
+use futures_util::future::join_all;
+use platform::clock::Clock;
 use platform::testing;
 use serde_json::json;
-use shop::{product, shop_on, shops};
+use shop::{product, shop_on, shops, shops_going_by};
 
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 
@@ -226,42 +228,19 @@ async fn two_products_never_share_a_handle_or_a_unit() {
 
 #[tokio::test]
 async fn of_parallel_claims_to_a_unit_one_wins_and_the_others_are_refused() {
-    for shop in shops().await {
+    for shop in shops_going_by(Clock::system()).await {
         let claims = (0..8).map(|n| {
             let mut claim = product(&format!("p{n}"), "gifts", 1);
             claim["variants"][0]["sku"] = json!("SAME");
             shop.clerk("POST", "/products", Some(claim))
         });
-        let claims = claims.collect::<Vec<_>>();
-        let mut codes = Vec::new();
-        for answer in join_all(claims).await {
-            codes.push((answer.status, answer.code().to_owned()));
-        }
+        let answers = join_all(claims).await;
+        let mut codes: Vec<_> =
+            answers.iter().map(|answer| (answer.status, answer.code().to_owned())).collect();
         codes.sort();
         assert_eq!(codes[0], (201, String::new()));
         assert!(codes[1..].iter().all(|c| *c == (409, "sku-taken".to_owned())), "{codes:?}");
     }
-}
-
-async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut waiting: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(move |cx| {
-        let mut open = false;
-        for (future, done) in &mut waiting {
-            if done.is_none() {
-                match future.as_mut().poll(cx) {
-                    std::task::Poll::Ready(value) => *done = Some(value),
-                    std::task::Poll::Pending => open = true,
-                }
-            }
-        }
-        if open {
-            std::task::Poll::Pending
-        } else {
-            std::task::Poll::Ready(waiting.iter_mut().filter_map(|(_, done)| done.take()).collect())
-        }
-    })
-    .await
 }
 
 #[tokio::test]

@@ -26,6 +26,9 @@ pub struct Config {
     /// set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox: Option<PathBuf>,
+    /// Whether a mail in the mailbox folder survives a power cut, at the price of two disk flushes
+    /// each. It survives a crash of the program either way.
+    pub mailbox_fsync: bool,
     /// A theme's folder: files in its `mail` folder replace the built-in ones of the same name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub theme: Option<PathBuf>,
@@ -84,6 +87,7 @@ impl Default for Config {
             from: "shop@kontor.example".to_owned(),
             reply_to: None,
             mailbox: None,
+            mailbox_fsync: false,
             theme: None,
             smtp: None,
         }
@@ -121,7 +125,7 @@ impl Config {
     pub fn post(&self, data_folder: &Path) -> Result<Arc<dyn Post>, ConfigFault> {
         let Some(smtp) = &self.smtp else {
             let folder = self.mailbox.clone().unwrap_or_else(|| data_folder.join("mail"));
-            return match MailboxPost::new(&folder) {
+            return match MailboxPost::new(&folder, self.mailbox_fsync) {
                 Ok(post) => Ok(Arc::new(post)),
                 Err(source) => Err(ConfigFault::Mailbox { folder, source }),
             };

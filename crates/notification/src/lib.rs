@@ -4,7 +4,7 @@
 //! row before it is a mail, and its id is the mail's Message-ID: a retry sends the same mail.
 
 mod api;
-mod config;
+pub mod config;
 pub mod domain;
 mod effects;
 mod error;

@@ -137,7 +137,9 @@ pub async fn name_category(
         Line::Category { path, name } => BTreeMap::from([(path, name)]),
         Line::Blank | Line::Product(_) => BTreeMap::new(),
     };
-    catalogue.save(Save { asked: Vec::new(), names, dry_run: false, cause }).await?;
+    catalogue
+        .save(Save { asked: Vec::new(), names, dry_run: false, cause, changing: None })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -180,7 +182,7 @@ async fn one(
 ) -> Result<Saved, Error> {
     let asked = vec![Asked { target, expected_version, commands }];
     let cause = context.cause("product");
-    let save = Save { asked, names: BTreeMap::new(), dry_run: false, cause };
+    let save = Save { asked, names: BTreeMap::new(), dry_run: false, cause, changing: None };
     let outcome = catalogue.save(save).await?.pop();
     // One was asked, so there is one answer.
     outcome.unwrap_or(Err(Refusal::NoSuchProduct)).map_err(Error::NotAllowed)

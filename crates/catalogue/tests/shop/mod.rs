@@ -39,7 +39,11 @@ impl Answer {
 }
 
 pub async fn shops() -> Vec<Shop> {
-    let clock = Clock::standing_at(testing::NOON);
+    shops_going_by(Clock::standing_at(testing::NOON)).await
+}
+
+/// Where a test has writers meet, one waits a little before it tries again, and the clock has to go.
+pub async fn shops_going_by(clock: Clock) -> Vec<Shop> {
     let databases = testing::databases::<Catalogue>(&clock).await;
     databases.into_iter().map(|db| shop_on(db, &Config::default())).collect()
 }

@@ -110,17 +110,19 @@ impl Post for SmtpPost {
 #[derive(Debug, Clone)]
 pub struct MailboxPost {
     folder: PathBuf,
+    fsync: bool,
 }
 
 impl MailboxPost {
-    /// The mailbox in this folder, which is made if need be.
+    /// The mailbox in this folder, which is made if need be. With `fsync`, a mail that was taken
+    /// survives a power cut.
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn new(folder: impl Into<PathBuf>) -> std::io::Result<Self> {
+    pub fn new(folder: impl Into<PathBuf>, fsync: bool) -> std::io::Result<Self> {
         let folder = folder.into();
         std::fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, fsync })
     }
 
     /// Where a message is, or will be. Names sort by time.
@@ -137,8 +139,8 @@ impl Post for MailboxPost {
         Box::pin(async move {
             let (path, folder) = (self.path_of(mail), self.folder.clone());
             let temporary = folder.join(format!(".{}.part", mail.id));
-            let bytes = mail.message.formatted();
-            let put = move || put_whole(&folder, &temporary, &path, &bytes);
+            let (bytes, fsync) = (mail.message.formatted(), self.fsync);
+            let put = move || put_whole(&folder, &temporary, &path, &bytes, fsync);
             match tokio::task::spawn_blocking(put).await {
                 Ok(Ok(())) => Delivered::Taken,
                 Ok(Err(error)) => Delivered::Failed(format!("the mailbox folder: {error}")),
@@ -148,16 +150,24 @@ impl Post for MailboxPost {
     }
 }
 
-/// Writes a file so that it is there whole or not at all, also after a power cut.
-fn put_whole(folder: &Path, temporary: &Path, path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file so that it is there whole or not at all; with `fsync`, also after a power cut.
+fn put_whole(
+    folder: &Path,
+    temporary: &Path,
+    path: &Path,
+    bytes: &[u8],
+    fsync: bool,
+) -> std::io::Result<()> {
     if path.try_exists()? {
         return Ok(());
     }
     let mut file = std::fs::File::create(temporary)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
+    if fsync {
+        file.sync_all()?;
+    }
     std::fs::rename(temporary, path)?;
-    std::fs::File::open(folder)?.sync_all()
+    if fsync { std::fs::File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// Into memory, for tests and the simulation: a message is there once, with a count of attempts.
@@ -225,7 +235,7 @@ mod tests {
     #[tokio::test]
     async fn a_mail_that_is_delivered_twice_is_in_the_mailbox_once() {
         let folder = tempfile::tempdir().unwrap();
-        let post = MailboxPost::new(folder.path().join("mail")).unwrap();
+        let post = MailboxPost::new(folder.path().join("mail"), true).unwrap();
         assert_eq!(post.deliver(&mail("first")).await, Delivered::Taken);
         assert_eq!(post.deliver(&mail("again")).await, Delivered::Taken);
         let files: Vec<_> = std::fs::read_dir(folder.path().join("mail")).unwrap().collect();
@@ -237,7 +247,7 @@ mod tests {
     #[tokio::test]
     async fn a_mailbox_that_cannot_be_written_fails_this_time_only() {
         let folder = tempfile::tempdir().unwrap();
-        let post = MailboxPost::new(folder.path().join("mail")).unwrap();
+        let post = MailboxPost::new(folder.path().join("mail"), false).unwrap();
         std::fs::remove_dir(folder.path().join("mail")).unwrap();
         assert!(matches!(post.deliver(&mail("x")).await, Delivered::Failed(_)));
     }

@@ -18,6 +18,7 @@ use super::texts::{Language, Texts};
 use crate::domain::{BriefLine, Facts, OrderBrief, Pieces, Stage};
 
 /// Subjects are texts like any other, so they have no template of their own.
+const SUBJECT_NAME: &str = "subject";
 const SUBJECT: &str = "{{ t(stage ~ '.subject', number=order.number) }}";
 
 static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../themes/default/mail");
@@ -130,7 +131,10 @@ impl Templates {
             stage => name, language => language.tag(), shop => Serde(&self.shop),
             order => Serde(&view.order), facts => Serde(&view.facts),
         };
-        let subject = environment.render_str(SUBJECT, values.clone()).map_err(mistake)?;
+        let subject = environment
+            .get_template(SUBJECT_NAME)
+            .and_then(|template| template.render(values.clone()))
+            .map_err(mistake)?;
         let values = context! { subject => subject.clone(), ..values };
         let part = |file: String| environment.get_template(&file)?.render(values.clone());
         let text = part(format!("{name}.txt")).map_err(mistake)?;
@@ -163,6 +167,9 @@ fn environment(
             .add_template_owned(name.clone(), source.clone())
             .map_err(|source| TemplateError::Mistake { name: name.clone(), source })?;
     }
+    environment
+        .add_template(SUBJECT_NAME, SUBJECT)
+        .map_err(|source| TemplateError::Mistake { name: SUBJECT_NAME.to_owned(), source })?;
     let name = format!("texts.{}.json", language.tag());
     let json = sources.get(&name).map_or("{}", String::as_str);
     let texts = Texts::read(json).map_err(|source| TemplateError::Texts { name, source })?;
