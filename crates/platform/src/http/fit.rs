@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn query_parameters_are_read_by_the_type_they_should_have() {
+    fn query_parameters_are_read_by_the_type_of_their_field() {
         let wanted =
             ask(&[("limit", "-7"), ("open", "true"), ("text", "12"), ("delivery", "standard")]);
         let expected = Wanted {
