@@ -1,6 +1,6 @@
 //! What an audit looks at: plain facts, read from the services and freed of their types.
 
-use contracts::{Currency, OperationId, OrderId, PaymentId, ShipmentId, Sku, Timestamp};
+use contracts::{Currency, LineId, OperationId, OrderId, PaymentId, ShipmentId, Sku, Timestamp};
 
 /// Everything the invariants judge, as it was at one time.
 #[derive(Debug, Clone, Default)]
@@ -85,8 +85,19 @@ pub struct Order {
     pub granted_minor: i64,
     /// What it knows to have gone back.
     pub refunded_minor: i64,
-    /// Pieces ordered, and whether all of them are accounted for as left or cancelled.
-    pub pieces: i64,
+    /// What was ordered.
+    pub lines: Vec<OrderLine>,
+}
+
+/// A line of an order, as it was placed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderLine {
+    /// What.
+    pub sku: Sku,
+    /// How many.
+    pub quantity: i64,
+    /// What all pieces cost, tax included.
+    pub gross_minor: i64,
 }
 
 /// What the warehouse has set aside for an order.
@@ -174,6 +185,8 @@ pub struct Parcel {
     pub order_id: OrderId,
     /// How far it has come.
     pub state: ParcelState,
+    /// What is in it: lines and pieces.
+    pub lines: Vec<(LineId, i64)>,
 }
 
 /// Where a payment's money is, as far as the promises go.
@@ -212,6 +225,8 @@ pub struct Payment {
     pub captured_minor: i64,
     /// What has gone back.
     pub refunded_minor: i64,
+    /// Whether its money is moved by people and not by a provider.
+    pub by_hand: bool,
     /// Whether an operation is under way.
     pub is_busy: bool,
     /// Whether a provider refused something that a person has to look at.

@@ -7,8 +7,10 @@
 //! **Invariant.** The invariants see plain facts and no service: a bug in a service's code cannot
 //! hide itself in the check.
 
+mod collect;
 pub mod facts;
 pub mod invariants;
 
+pub use collect::{Databases, collect};
 pub use facts::Facts;
 pub use invariants::{Violation, always, at_rest};

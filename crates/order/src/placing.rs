@@ -10,6 +10,7 @@ use contracts::{
 use platform::cause::Cause;
 use platform::db::{NewEvent, Result, Tx, Unit};
 use platform::kernel::idempotency::{Known, Request};
+use platform::planted::{self, Bug};
 use serde::{Deserialize, Serialize};
 
 use crate::carts::{self, PricedCart};
@@ -126,6 +127,7 @@ impl PlaceOrder {
             return Err(Error::TermsOutdated { version: version.clone() });
         }
         let total = Money::new(priced.total_minor, cart.stored.cart.currency);
+        let total = if planted::is(Bug::CustomersPrice) { *expected_total } else { total };
         if total != *expected_total {
             return Err(Error::PriceChanged { total });
         }
@@ -170,7 +172,9 @@ impl PlaceOrder {
         cart.stored.cart.become_order(order_id);
         store::carts::update(tx, std::slice::from_ref(&cart.stored)).await?;
         store::orders::insert(tx, &placed, &order.standing, &first).await?;
-        tx.set_timer(DEADLINE, &subject, deadline, &cause);
+        if !planted::is(Bug::NoDeadline) {
+            tx.set_timer(DEADLINE, &subject, deadline, &cause);
+        }
         tx.publish(NewEvent { subject, version: 1, cause: &cause, payload });
         Ok(ShownOrder { placed, standing: order.standing, last_entry: 1 })
     }

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use contracts::{Payload, PaymentId};
 use platform::cause::Cause;
 use platform::db::{NewEvent, Result, Tx};
+use platform::planted::{self, Bug};
 
 use crate::config::Config;
 use crate::contract::to_contract;
@@ -103,6 +104,12 @@ fn one(
         Does::Command(command) => command,
     };
     let entry = entries.get_mut(&ask.payment_id).ok_or(NotDone::NotKnown)?;
+    if matches!(command, Command::EndOrder { .. })
+        && entry.stored.payment.operation.is_some()
+        && planted::is(Bug::LateMoneyKept)
+    {
+        return Ok(());
+    }
     let moment = Moment { at: tx.now(), operation: tx.id() };
     let events = entry.stored.payment.decide(command, &entry.stored.bill, moment)?;
     for event in &events {

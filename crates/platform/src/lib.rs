@@ -13,6 +13,7 @@ pub mod db;
 pub mod http;
 pub mod ids;
 pub mod kernel;
+pub mod planted;
 pub mod service;
 pub mod tasks;
 pub mod telemetry;

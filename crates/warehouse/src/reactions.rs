@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use contracts::events::OrderPlaced;
 use contracts::{Envelope, LineId, Money, OrderId, Payload, ShipmentId, Timestamp, kinds};
 use platform::db::{Result, Tx};
+use platform::planted::{self, Bug};
 use platform::service::{Delivery, Occasion, Verdict};
 
 use crate::config::Config;
@@ -116,6 +117,10 @@ fn of_event(tx: &Tx<'_>, config: &Config, event: &Envelope) -> Meaning {
         }
         Payload::PaymentNotRequired(payment) => {
             let news = MoneyNews::NotRequired { owed: payment.owed, terms: payment.terms };
+            Meaning::Claim(payment.order_id, Command::NoteMoney(news))
+        }
+        Payload::PaymentAuthorized(payment) if planted::is(Bug::ShipsUnpaid) => {
+            let news = MoneyNews::Captured { total: payment.amount, parcel: None };
             Meaning::Claim(payment.order_id, Command::NoteMoney(news))
         }
         Payload::PaymentAuthorized(payment) => {

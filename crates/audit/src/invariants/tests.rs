@@ -29,7 +29,7 @@ fn order(state: OrderState) -> Order {
         captured_minor: 500,
         granted_minor: 0,
         refunded_minor: 0,
-        pieces: 2,
+        lines: vec![],
     }
 }
 
@@ -53,7 +53,12 @@ fn sound() -> Facts {
             backorder_limit: 0,
             ledger_on_hand: 3,
         }],
-        parcels: vec![Parcel { id: id(3), order_id, state: ParcelState::Dispatched }],
+        parcels: vec![Parcel {
+            id: id(3),
+            order_id,
+            state: ParcelState::Dispatched,
+            lines: vec![],
+        }],
         payments: vec![Payment {
             id: id(4),
             order_id,
@@ -64,6 +69,7 @@ fn sound() -> Facts {
             authorised_minor: 500,
             captured_minor: 500,
             refunded_minor: 0,
+            by_hand: false,
             is_busy: false,
             is_stuck: false,
             order_ended: false,

@@ -3,6 +3,7 @@
 use contracts::{ProductId, Sku};
 use platform::db::{Expect, Json, Result, Tx};
 use platform::params;
+use platform::planted::{self, Bug};
 
 use crate::domain::pricing::Offer;
 
@@ -31,8 +32,9 @@ pub struct ProductOffers {
 pub async fn replace(tx: &mut Tx<'_>, products: &[ProductOffers]) -> Result<()> {
     let versions = products.iter().map(|product| params![product.product_id, product.version]);
     let changed = tx.execute_many(UPSERT_PRODUCT, versions, Expect::AtMostOne).await?;
-    let newer: Vec<_> =
-        products.iter().zip(changed).filter(|(_, n)| *n == 1).map(|(product, _)| product).collect();
+    let newer =
+        products.iter().zip(changed).filter(|(_, n)| *n == 1 || planted::is(Bug::OldOverNew));
+    let newer: Vec<_> = newer.map(|(product, _)| product).collect();
     let ids = newer.iter().map(|product| params![product.product_id]);
     tx.execute_many(DELETE_OFFERS, ids, Expect::Any).await?;
     let mut offers: Vec<_> = newer

@@ -16,6 +16,7 @@ use super::outbox::Unreadable;
 use super::pending::Body;
 use crate::db::{Error, Expect, FromRow, Result, Row, Tx, Unit};
 use crate::params;
+use crate::planted::{self, Bug};
 use crate::service::{Delivery, Occasion, Origin, Service, Verdict};
 
 /// After so many tries a person has to look.
@@ -356,9 +357,14 @@ async fn settle(tx: &mut Tx<'_>, judged: &[(&Delivery, Verdict)]) -> Result<()> 
     for (delivery, verdict) in judged {
         let row = match verdict {
             Verdict::Done => {
+                if let Occasion::Timer { name, subject } = &delivery.occasion
+                    && planted::is(Bug::TimerLost)
+                {
+                    tx.pending.forget_timer(name, subject);
+                }
                 let remembered = match &delivery.origin {
                     Origin::Log | Origin::Trying(_) => false,
-                    Origin::Handed => true,
+                    Origin::Handed => !planted::is(Bug::HandledTwice),
                     Origin::Inbox(row) => row.kind == "event",
                 };
                 if remembered {

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{Actor, OrderId, Sku, Source, Timestamp, kinds};
 use platform::cause::Cause;
-use platform::db::{NewEvent, Result, Tx};
+use platform::db::{Error, NewEvent, Result, Tx};
+use platform::planted::{self, Bug};
 
 use super::{Ask, announce_later, sweep};
 use crate::config::Config;
 use crate::contract::to_contract;
 use crate::domain::{
-    Claim, Command, Event, Move, Parcel, ParcelCommand, Place, Refusal, Scene, Shelves,
+    Claim, Command, Event, Move, Parcel, ParcelCommand, Place, Refusal, Scene, Shelf, Shelves,
 };
 use crate::store::{self, Ledger, ShelfChange, StoredClaim};
 
@@ -40,6 +41,9 @@ pub(super) struct Books<'c> {
     now: Timestamp,
     claims: BTreeMap<OrderId, Entry>,
     shelves: Shelves,
+    /// The shelves as they were read, and the units that somebody was refused.
+    read: BTreeMap<(Sku, Place), Shelf>,
+    refused: BTreeSet<Sku>,
     changes: BTreeMap<(Sku, Place), ShelfChange>,
     ledger: Vec<Ledger>,
     expired: Expired,
@@ -53,6 +57,8 @@ impl<'c> Books<'c> {
             now: tx.now(),
             claims: BTreeMap::new(),
             shelves: Shelves::at(&config.places),
+            read: BTreeMap::new(),
+            refused: BTreeSet::new(),
             changes: BTreeMap::new(),
             ledger: Vec::new(),
             expired: Expired::Behind(Timestamp::EPOCH, OrderId::from_uuid(uuid::Uuid::nil())),
@@ -69,7 +75,12 @@ impl<'c> Books<'c> {
             skus.extend(needed(books.claim(ask.order), &ask.command, books.now));
         }
         for row in store::load_shelves(tx, &skus).await? {
-            books.shelves.put(row.sku, row.place, row.shelf);
+            books.read.insert((row.sku.clone(), row.place.clone()), row.shelf);
+            let mut shelf = row.shelf;
+            if planted::is(Bug::HoldWithoutLooking) {
+                shelf.backorder_limit = Shelf::MOST;
+            }
+            books.shelves.put(row.sku, row.place, shelf);
         }
         let picks = asks.iter().any(|ask| picks(books.claim(ask.order), &ask.command));
         if picks {
@@ -91,6 +102,10 @@ impl<'c> Books<'c> {
                 // Before goods are refused, every expired hold must have given its goods back.
                 Ok(events) if self.free_more(&events) => self.free_expired(tx).await?,
                 Ok(events) => {
+                    if is_refused(&events) {
+                        let refused = needed(self.claim(ask.order), &ask.command, self.now);
+                        self.refused.extend(refused);
+                    }
                     for event in &events {
                         self.happened(tx, ask.order, event, &ask.cause);
                     }
@@ -101,8 +116,19 @@ impl<'c> Books<'c> {
     }
 
     fn free_more(&self, events: &[Event]) -> bool {
-        let short = events.iter().any(|event| matches!(event, Event::Rejected { .. }));
-        short && matches!(self.expired, Expired::Behind(..))
+        is_refused(events) && matches!(self.expired, Expired::Behind(..))
+    }
+
+    /// Goods may have come free since the shelves were read: a hold that somebody else gave back
+    /// just now is no longer among the expired ones. Then all of it is decided again.
+    async fn look_again(&self, tx: &mut Tx<'_>) -> Result<()> {
+        for row in store::load_shelves(tx, &self.refused).await? {
+            let before = self.read.get(&(row.sku, row.place)).copied().unwrap_or_default();
+            if row.shelf.available() > before.available() {
+                return Err(Error::Conflict);
+            }
+        }
+        Ok(())
     }
 
     /// Gives back the goods of holds that have run out, as far as these goods matter here. The
@@ -173,6 +199,9 @@ impl<'c> Books<'c> {
     fn happened(&mut self, tx: &mut Tx<'_>, order: OrderId, event: &Event, cause: &Cause) {
         let moves = self.claim(order).moves(event, &self.shelves);
         for change in moves {
+            if matches!(event, Event::Lapsed) && planted::is(Bug::LapsedHoldKept) {
+                continue;
+            }
             self.moved(tx, order, change, cause);
         }
         let entry = self.claims.entry(order).or_insert_with(Entry::unheard);
@@ -210,6 +239,7 @@ impl<'c> Books<'c> {
 
     /// Writes what has changed: each claim, parcel and shelf once.
     pub(super) async fn close(self, tx: &mut Tx<'_>) -> Result<()> {
+        self.look_again(tx).await?;
         let changed = || self.claims.iter().filter(|(_, entry)| entry.version != entry.read);
         let new = changed().filter(|(_, entry)| entry.read == 0);
         let old = changed().filter(|(_, entry)| entry.read != 0);
@@ -256,6 +286,10 @@ pub(super) fn own_cause(order: OrderId) -> Cause {
         trace: None,
         actor: Actor::Service(Source::Warehouse),
     }
+}
+
+fn is_refused(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::Rejected { .. }))
 }
 
 /// Whether a command may go looking for goods.

@@ -16,6 +16,7 @@ use crate::db::error::panicked;
 use crate::db::tx::{Conn, Published, run};
 use crate::db::{Error, Scope, Tx, Unit, Work};
 use crate::kernel::pending::Flushed;
+use crate::planted::{self, Bug};
 
 /// How often a unit runs again because it lost to another; with one writer that is a bug, so few.
 const MAX_RUNS: usize = 3;
@@ -102,6 +103,9 @@ impl Batch<'_> {
                 settle(jobs, fault);
             }
             Err(Failure::Whole(error)) => {
+                if planted::is(Bug::ToldBeforeCommit) {
+                    publish(jobs.iter_mut().map(|job| (job.source(), job.committed())).collect());
+                }
                 for job in jobs {
                     job.answer(Err(error.clone()));
                 }

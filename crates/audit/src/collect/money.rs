@@ -1,0 +1,171 @@
+//! Payments, operations, books and documents, as facts.
+
+use std::collections::BTreeMap;
+
+use payment::audit::{Audit, Chain, ReadAudit};
+use payment::domain::document::{ChainFault, Series};
+use payment::domain::{
+    Clearing, Held, Intent, OperationKind as Asked, OrderStanding, ParcelState, Payment as Domain,
+    RefundState,
+};
+use payment::store::{DocumentRow, JournalRow};
+use platform::db::{Db, Result};
+
+use crate::facts::{
+    Document, Facts, Journal, MoneyState, Operation, OperationKind, OperationState, Payment,
+};
+
+pub(super) async fn read(db: &Db, facts: &mut Facts) -> Result<()> {
+    let audit = db.read(ReadAudit).await?;
+    facts.payments = audit.payments.iter().map(|stored| payment(&stored.payment)).collect();
+    facts.operations = operations(&audit);
+    facts.journals = journals(&audit);
+    let mut faults = BTreeMap::new();
+    for series in [Series::Invoice, Series::CreditNote] {
+        let found = db.read(Chain(series)).await?;
+        faults.extend(
+            found.into_iter().map(|fault| (number_of(&fault).to_owned(), fault.to_string())),
+        );
+    }
+    facts.documents = audit.documents.iter().map(|row| document(row, &faults)).collect();
+    Ok(())
+}
+
+fn payment(payment: &Domain) -> Payment {
+    let (order_ended, clearing_stuck) = match &payment.order {
+        OrderStanding::Open => (false, false),
+        OrderStanding::Ended { clearing: Clearing::Going, .. } => (true, false),
+        OrderStanding::Ended { clearing: Clearing::Stuck { .. }, .. } => (true, true),
+    };
+    let parcel_refused =
+        payment.parcels.iter().any(|parcel| matches!(parcel.state, ParcelState::Refused { .. }));
+    let refund_refused =
+        payment.refunds.iter().any(|refund| matches!(refund.state, RefundState::Refused { .. }));
+    let refused = parcel_refused || refund_refused || payment.rest_refused.is_some();
+    let held = payment.held();
+    Payment {
+        id: payment.id,
+        order_id: payment.order_id,
+        currency: payment.currency,
+        total_minor: payment.total_minor,
+        owed_minor: payment.owed_minor(),
+        state: state(&payment.intent),
+        authorised_minor: held.map_or(0, |held| held.authorised_minor),
+        captured_minor: payment.captured_minor(),
+        refunded_minor: payment.refunded_minor(),
+        by_hand: held.is_some_and(|held| held.method.provider.is_none()),
+        is_busy: payment.operation.is_some(),
+        is_stuck: clearing_stuck || (refused && !order_ended),
+        order_ended,
+        holds_guarantee: match &payment.intent {
+            Intent::Authorised { held }
+            | Intent::PartlyCaptured { held }
+            | Intent::Captured { held } => untaken(held),
+            Intent::RequiresAction { .. } | Intent::Processing => true,
+            Intent::Noted
+            | Intent::RequiresMethod { .. }
+            | Intent::AwaitingTransfer
+            | Intent::NotRequired { .. }
+            | Intent::Failed { .. }
+            | Intent::Voided { .. }
+            | Intent::Expired
+            | Intent::Conflicted { .. } => false,
+        },
+    }
+}
+
+fn untaken(held: &Held) -> bool {
+    held.capturable_minor() > 0
+}
+
+fn state(intent: &Intent) -> MoneyState {
+    match intent {
+        Intent::Noted
+        | Intent::RequiresMethod { .. }
+        | Intent::Processing
+        | Intent::RequiresAction { .. }
+        | Intent::AwaitingTransfer => MoneyState::Open,
+        Intent::NotRequired { .. } => MoneyState::Later,
+        Intent::Authorised { .. } | Intent::PartlyCaptured { .. } | Intent::Captured { .. } => {
+            MoneyState::Held
+        }
+        Intent::Failed { .. } | Intent::Voided { .. } | Intent::Expired => MoneyState::Over,
+        Intent::Conflicted { .. } => MoneyState::Conflicted,
+    }
+}
+
+fn operations(audit: &Audit) -> Vec<Operation> {
+    let settled = audit.operations.iter().map(|row| Operation {
+        id: row.id,
+        payment_id: row.payment_id,
+        kind: kind_named(&row.kind),
+        purpose: row.about,
+        amount_minor: row.amount_minor,
+        state: if row.succeeded { OperationState::Succeeded } else { OperationState::Failed },
+    });
+    let open = audit.payments.iter().filter_map(|stored| {
+        let operation = stored.payment.operation.as_ref()?;
+        let (kind, purpose) = match &operation.kind {
+            Asked::Authorise { .. } => (OperationKind::Authorise, None),
+            Asked::Capture { shipment } => {
+                (OperationKind::Capture, shipment.map(contracts::Id::uuid))
+            }
+            Asked::Void => (OperationKind::Void, None),
+            Asked::Refund { refund } => (OperationKind::Refund, *refund),
+        };
+        Some(Operation {
+            id: operation.id,
+            payment_id: stored.payment.id,
+            kind,
+            purpose,
+            amount_minor: operation.amount_minor,
+            state: OperationState::Open,
+        })
+    });
+    settled.chain(open).collect()
+}
+
+fn kind_named(name: &str) -> OperationKind {
+    match name {
+        "capture" => OperationKind::Capture,
+        "void" => OperationKind::Void,
+        "refund" => OperationKind::Refund,
+        _ => OperationKind::Authorise,
+    }
+}
+
+fn journals(audit: &Audit) -> Vec<Journal> {
+    let mut postings: BTreeMap<_, Vec<(String, i64)>> = BTreeMap::new();
+    for posting in &audit.postings {
+        let entries = postings.entry(posting.journal_id).or_default();
+        entries.push((posting.debit.clone(), posting.amount_minor));
+        entries.push((posting.credit.clone(), -posting.amount_minor));
+    }
+    let journal = |row: &JournalRow| {
+        let entries = postings.remove(&row.id).unwrap_or_default().into_iter();
+        let entries = entries.map(|(account, minor)| (account, row.currency.clone(), minor));
+        Journal { id: row.id.to_string(), entries: entries.collect() }
+    };
+    audit.journals.iter().map(journal).collect()
+}
+
+fn number_of(fault: &ChainFault) -> &str {
+    match fault {
+        ChainFault::Changed(number)
+        | ChainFault::Broken(number)
+        | ChainFault::Gap(number)
+        | ChainFault::PersonChanged(number) => number,
+    }
+}
+
+fn document(row: &DocumentRow, faults: &BTreeMap<String, String>) -> Document {
+    Document {
+        series: row.document.series.prefix().to_owned(),
+        year: row.year,
+        sequence: row.sequence,
+        number: row.number.clone(),
+        order_id: row.document.order_id,
+        total_minor: row.document.gross_minor,
+        chain_fault: faults.get(&row.number).cloned(),
+    }
+}

@@ -1,0 +1,69 @@
+//! One seed from its beginning to its verdict.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use sha2::{Digest, Sha256};
+
+use crate::plan::Plan;
+use crate::sometimes::Sometimes;
+use crate::template::Template;
+use crate::trace::Lines;
+use crate::world::{Failure, World};
+
+/// What a seed has come to.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Which seed.
+    pub seed: u64,
+    /// What is wrong, if anything is; and the last lines of the trace.
+    pub failure: Option<(String, Vec<String>)>,
+    /// What happened in it.
+    pub sometimes: Sometimes,
+    /// The hash of its trace and of everything the services said.
+    pub hash: String,
+    /// How many lines its trace has.
+    pub lines: u64,
+    /// How many orders were accepted.
+    pub orders: usize,
+}
+
+/// Runs a seed of the swarm.
+///
+/// # Errors
+/// When the run cannot even begin.
+pub fn swarm(template: &Template, seed: u64, lines: Lines) -> Result<Outcome, Failure> {
+    let world = template.world(Plan::of(seed), lines)?;
+    Ok(judged(seed, world, |world| {
+        world.open_shop()?;
+        world.trouble()?;
+        world.heal()
+    }))
+}
+
+/// Runs `story` in `world`; a panic in it is a failure like any other.
+pub fn judged(
+    seed: u64,
+    mut world: World,
+    story: impl FnOnce(&mut World) -> Result<(), Failure>,
+) -> Outcome {
+    let ran = catch_unwind(AssertUnwindSafe(|| story(&mut world)));
+    let told = ran.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err(Failure::new(format!("panic: {}", text.unwrap_or_default())))
+    });
+    let mut hash = Sha256::new();
+    hash.update(world.trace.hash());
+    if let Ok(said) = world.everything_said() {
+        said.iter().for_each(|event| hash.update(event.to_json()));
+        world.tell_stories(&said);
+    }
+    Outcome {
+        seed,
+        failure: told.err().map(|failure| (failure.what, world.trace.last())),
+        hash: hex::encode(hash.finalize()),
+        lines: world.trace.count(),
+        orders: world.auditor.accepted_orders(),
+        sometimes: world.sometimes,
+    }
+}
