@@ -35,7 +35,7 @@ pub fn sqlite_rows_per_second(
             number += 1;
             // Ids that are spread, as those of carts and orders made at once are.
             let id = number.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes();
-            if number % 3 == 0 {
+            if number.is_multiple_of(3) {
                 let sql = "INSERT INTO plain (id, body) VALUES (?1, ?2)";
                 commit.prepare_cached(sql)?.execute((&id[..], &body))?;
             } else {

@@ -37,8 +37,9 @@ pub trait Host: Send + Sync + 'static {
     fn publishes(&self) -> &'static [contracts::EventKind];
     /// Handles the next events of the file's log. Says whether there were any.
     fn step_log(&self) -> BoxFuture<'_, Result<bool>>;
-    /// Handles the next events one at a time, each try counted before it is made, until the log's
-    /// present end is reached: for the start after a run that did not finish.
+    /// Handles one batch of the next events one at a time, each try counted before it is made: for
+    /// the start after a run that did not finish. What that run died of is among them, for a batch
+    /// is all that is ever under way.
     fn step_log_carefully(&self) -> BoxFuture<'_, Result<()>>;
     /// Handles events that a bus hands over, perhaps not for the first time, in any order.
     fn deliver(&self, events: Vec<Arc<Envelope>>) -> BoxFuture<'_, Result<()>>;
