@@ -58,7 +58,7 @@ async fn carry_out(cli: Cli) -> Result<Outcome, Failure> {
             Ok(Outcome::Well)
         }
         Command::Republish => {
-            let shop = Shop::open(config()?).await?;
+            let shop = Shop::existing(config()?).await?;
             let count = shop.catalogue.republish(|_| {}).await?;
             shop.close();
             writeln!(out, "{count} products said anew: they are heard when the shop runs.")?;

@@ -74,6 +74,18 @@ impl Shop {
         Self::assemble(place, config, Clock::system()).await
     }
 
+    /// As [`Shop::open`], but makes none where there is none.
+    ///
+    /// # Errors
+    /// As there, and when there is none.
+    pub async fn existing(config: Config) -> Result<Self, Failure> {
+        let folder = &config.data.folder;
+        if config.data.postgres.is_none() && !folder.join("shop.db").exists() {
+            return Err(none_in(folder));
+        }
+        Self::open(config).await
+    }
+
     /// The shop of this machine, for a look or a small change while it may be running.
     ///
     /// # Errors
@@ -84,7 +96,7 @@ impl Shop {
             Some(postgres) => Place::Servers(postgres.clone()),
             None => Place::File(Sqlite::beside(folder).map_err(|error| {
                 tracing::debug!(?error, "no shop");
-                format!("there is no shop in {}: `kontor run` makes one", folder.display())
+                none_in(folder)
             })?),
         };
         Self::assemble(place, config, Clock::system()).await
@@ -181,6 +193,10 @@ impl Shop {
 pub fn kept_secret(folder: &Path, name: &str, ids: &Ids) -> Result<Secret, Failure> {
     std::fs::create_dir_all(folder)?;
     Ok(Secret::kept_in(&folder.join(name), ids)?)
+}
+
+fn none_in(folder: &Path) -> Failure {
+    format!("there is no shop in {}: `kontor run` makes one", folder.display()).into()
 }
 
 fn open_file(folder: &Path, readers: usize) -> Result<Arc<Sqlite>, Failure> {
