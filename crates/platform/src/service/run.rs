@@ -10,7 +10,7 @@ use super::relay::relay;
 use super::{Host, retain_once};
 use crate::clock::Clock;
 use crate::db::{Error, Result};
-use crate::tasks::Tasks;
+use crate::tasks::{self, Tasks};
 
 /// How the loops run.
 #[derive(Debug, Clone, Copy)]
@@ -197,13 +197,15 @@ impl Loop {
             if free > 0 && !self.stopping() {
                 let limit = i64::try_from(free).unwrap_or(i64::MAX);
                 match self.host.claim_effects(limit).await {
-                    Ok(tasks) => {
-                        for task in tasks {
-                            let host = &self.host;
-                            under_way.push(async move {
+                    Ok(claimed) => {
+                        for task in claimed {
+                            let host = Arc::clone(&self.host);
+                            // In a task of its own: what an effect holds, such as a connection, it
+                            // can give back while this loop waits for one to record a result.
+                            under_way.push(tasks::spawn("effect", async move {
                                 let performed = host.perform(&task).await;
                                 (task, performed)
-                            });
+                            }));
                         }
                     }
                     Err(error) => self.failed("claiming effects", &error).await,
@@ -211,13 +213,13 @@ impl Loop {
             }
             let mut done = Vec::new();
             tokio::select! {
-                Some(first) = under_way.next(), if !under_way.is_empty() => done.push(first),
+                Some(first) = under_way.next(), if !under_way.is_empty() => done.extend(first.ok()),
                 () = arrived, if free > 0 => {}
                 () = self.tasks.stopping().cancelled(), if under_way.is_empty() => {}
                 () = self.clock.sleep(FALLBACK) => {}
             }
             while let Some(Some(next)) = futures_util::FutureExt::now_or_never(under_way.next()) {
-                done.push(next);
+                done.extend(next.ok());
             }
             if !done.is_empty() {
                 self.record(done).await;

@@ -130,6 +130,22 @@ async fn effects_are_worked_off_though_few_may_be_under_way_and_what_a_dead_proc
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn effects_that_read_the_database_do_not_keep_the_connection_that_recording_needs() {
+    let clock = Clock::system();
+    for (shop, house) in shops(&clock).await {
+        let running = run(&shop, &house, false);
+        let call = |n: u128| Step::Call(CALL, Uuid::from_u128(n), format!("read {n}"));
+        let begun = clock.now();
+        house.write(steps::<House>((0..200).map(call))).await.unwrap();
+        eventually("two hundred calls", || async { notes::<House>(&house).await.len() == 200 })
+            .await;
+        // Whoever waits in vain for a connection gives up after ten seconds.
+        assert!(clock.now().since(begun) < Duration::from_secs(8));
+        running.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_of_events_is_worked_off_while_one_of_them_keeps_failing() {
     let clock = Clock::system();
     for (shop, house) in shops(&clock).await {

@@ -14,7 +14,7 @@ use platform::cause::Cause;
 use platform::clock::Clock;
 use platform::db::{Db, Error, Expect, Fault, Migration, NewEvent, Result, Sqlite, Tx, Unit};
 use platform::ids::Ids;
-use platform::kernel::parked::{List, Parked};
+use platform::kernel::parked::{self, List, Parked};
 use platform::params;
 use platform::service::{
     Delivery, EffectSpec, Hosted, Occasion, Reaction, Service, Task, TimerSpec, Verdict,
@@ -198,6 +198,9 @@ impl<P: Part> Service for Probe<P> {
     async fn perform(&self, task: &Task) -> String {
         self.performed.lock().unwrap().push((task.payload.clone(), task.attempt));
         assert!(!self.told(&task.payload, "panic"), "as told");
+        if self.told(&task.payload, "read") {
+            self.db.read(parked::Count).await.unwrap();
+        }
         task.payload.clone()
     }
 
