@@ -55,10 +55,13 @@ CREATE INDEX orders_on_hold ON orders (id) WHERE status = 'on_hold';
 CREATE INDEX orders_email ON orders (email, id);
 
 -- What was said about an order, by whom, when and why. A row holds the entries of one commit;
--- `last` is the position of the last of them. Append-only.
+-- `first` and `last` are the positions of the first and the last of them. Append-only. The key is
+-- where they begin: two commits that append behind the same entry cannot both succeed, however
+-- many entries each has.
 CREATE TABLE order_timeline (
     order_id uuid NOT NULL REFERENCES orders (id),
-    last bigint NOT NULL CHECK (last > 0),
+    first bigint NOT NULL CHECK (first > 0),
+    last bigint NOT NULL CHECK (last >= first),
     entries jsonb NOT NULL,
-    PRIMARY KEY (order_id, last)
+    PRIMARY KEY (order_id, first)
 );

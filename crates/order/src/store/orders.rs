@@ -19,10 +19,10 @@ pub(super) const SELECT_OWNED: &str = "SELECT id FROM orders WHERE id = $1 AND a
 pub(super) const UPDATE: &str = "UPDATE orders SET version = version + 1, events = $3, status = $4, \
     payment_status = $5, fulfilment_status = $6, due_minor = $7, captured_minor = $8, \
     refunded_minor = $9, standing = $10 WHERE id = $1 AND version = $2";
-pub(super) const INSERT_TIMELINE: &str = "INSERT INTO order_timeline (order_id, last, entries) \
-    VALUES ($1, $2, $3) ON CONFLICT (order_id, last) DO NOTHING";
+pub(super) const INSERT_TIMELINE: &str = "INSERT INTO order_timeline \
+    (order_id, first, last, entries) VALUES ($1, $2, $3, $4) ON CONFLICT (order_id, first) DO NOTHING";
 pub(super) const SELECT_TIMELINE: &str = "SELECT last, entries FROM order_timeline \
-    WHERE order_id = $1 AND last > $2 ORDER BY last LIMIT $3";
+    WHERE order_id = $1 AND last > $2 ORDER BY first LIMIT $3";
 pub(super) const SELECT_VIEW: &str = "SELECT o.placed, o.standing, \
     coalesce((SELECT max(t.last) FROM order_timeline t WHERE t.order_id = o.id), 0) \
     FROM orders o WHERE o.id = $1";
@@ -185,8 +185,11 @@ pub async fn insert_timeline<'a>(
     tx: &mut Tx<'_>,
     rows: impl IntoIterator<Item = (OrderId, i64, &'a [Entry])>,
 ) -> Result<()> {
-    let rows: Vec<_> =
-        rows.into_iter().map(|(id, last, entries)| params![id, last, Json(entries)]).collect();
+    let row = |(id, last, entries): (OrderId, i64, &'a [Entry])| {
+        let first = last.saturating_sub(i64::try_from(entries.len()).unwrap_or(0)) + 1;
+        params![id, first, last, Json(entries)]
+    };
+    let rows: Vec<_> = rows.into_iter().map(row).collect();
     tx.execute_many(INSERT_TIMELINE, rows, Expect::Version).await.map(drop)
 }
 

@@ -101,3 +101,26 @@ async fn a_last_event_id_that_is_none_is_refused() {
         assert_eq!(shop.send(follow).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     }
 }
+
+#[tokio::test]
+async fn what_is_heard_at_once_is_numbered_one_after_the_other() {
+    for shop in shops().await {
+        for round in 0..10 {
+            let order = shop.placed().await;
+            let order_id = order.id;
+            let expires_at = Timestamp::from_micros(0);
+            let message_id = MessageId::from_uuid(Uuid::from_u128(round));
+            let (template, channel) = ("order_placed".to_owned(), "email".to_owned());
+            // One of these leads to two entries, the others to one each.
+            tokio::join!(
+                shop.tell(&order, StockReserved { order_id, expires_at }),
+                shop.tell(&order, StockAllocated { order_id }),
+                shop.tell(&order, MessageSent { message_id, order_id, template, channel }),
+            );
+            let path = format!("/orders/{order_id}/timeline");
+            let timeline = shop.get(&path, &order.token).await.json;
+            let versions: Vec<i64> = events(&timeline).into_iter().map(|(n, ..)| n).collect();
+            assert_eq!(versions, [1, 2, 3, 4, 5], "{timeline}");
+        }
+    }
+}
