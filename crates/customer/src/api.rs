@@ -46,7 +46,6 @@ impl From<Known> for CustomerView {
 #[into_params(parameter_in = Query)]
 struct ListCustomers {
     /// Only the one with this e-mail address, however it is spelt.
-    #[param(max_length = 320)]
     email: Option<String>,
     /// How many.
     #[serde(default)]

@@ -23,7 +23,7 @@ use crate::{Catalogue, Error};
 #[into_params(parameter_in = Query)]
 pub struct ListProducts {
     /// Only those in this category or below.
-    #[param(max_length = 200, example = "gifts/candles-lighting")]
+    #[param(example = "gifts/candles-lighting")]
     category: Option<String>,
     /// For staff: those in this state; on sale unless said otherwise.
     #[param(inline)]

@@ -30,10 +30,8 @@ pub struct OrdersQuery {
     /// Only in this state.
     status: Option<Status>,
     /// Only of this buyer.
-    #[param(max_length = 254)]
     email: Option<String>,
     /// Only with this number.
-    #[param(max_length = 20)]
     number: Option<String>,
     /// How many at most.
     #[serde(default)]

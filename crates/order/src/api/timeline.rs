@@ -33,7 +33,7 @@ const PAGE: i64 = 100;
 #[into_params(parameter_in = Query)]
 pub struct After {
     /// Behind the entry with this version.
-    #[param(minimum = 0)]
+    #[param(value_type = Option<i64>, minimum = 0)]
     after: Option<u32>,
 }
 
