@@ -227,6 +227,9 @@ pub struct Payment {
     pub refunded_minor: i64,
     /// Whether its money is moved by people and not by a provider.
     pub by_hand: bool,
+    /// What a person has to give back, because no provider can: by which decision, or because the
+    /// order has ended.
+    pub to_pay_out: Vec<Option<uuid::Uuid>>,
     /// Whether an operation is under way.
     pub is_busy: bool,
     /// Whether a provider refused something that a person has to look at.

@@ -100,8 +100,8 @@ impl Plan {
             seed,
             bus: if chance.happens(450) { BusKind::HandOver } else { BusKind::Log },
             shoppers: 1 + chance.below(5),
-            stock: (0..STOCKED).map(|_| chance.between(0, 6)).collect(),
-            steps: 200 + chance.below(500),
+            stock: stock(chance),
+            steps: 500 + chance.below(1200),
             faults,
             audit_every: 3,
         }
@@ -126,6 +126,12 @@ pub const STOCKED: usize = 3;
 
 /// After the faults' end, an order has so long to come to a decision.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A shop with little of everything, or with enough for most.
+fn stock(chance: &mut Chance) -> Vec<i64> {
+    let most = if chance.happens(400) { 4 } else { 16 };
+    (0..STOCKED).map(|_| chance.between(0, most)).collect()
+}
 
 /// Nothing in half of the runs, else up to `most`.
 fn some(chance: &mut Chance, most: usize) -> usize {

@@ -61,10 +61,10 @@ impl World {
         let choices = [
             (when(self.flight.any_ready(), 3000), Act::GoOn),
             (when(waiting > 0, 1500), Act::Commit),
-            (600, Act::Shop),
-            (150, Act::Work),
-            (15, Act::Reprice),
-            (when(!by_bus, 800), Act::Log),
+            (350, Act::Shop),
+            (200, Act::Work),
+            (12, Act::Reprice),
+            (when(!by_bus, 900), Act::Log),
             (250, Act::Due),
             (250, Act::Claim),
             (when(!self.tasks.is_empty(), 600), Act::Perform),
@@ -75,8 +75,8 @@ impl World {
             (when(self.bus.echoes() > 0, echo), Act::Echo),
             (when(self.provider.hooks() > 0, 300), Act::Webhook),
             (when(self.provider.late() > 0, 100), Act::LateCall),
-            (150, Act::Agree),
-            (150, Act::Wait),
+            (100, Act::Agree),
+            (100, Act::Wait),
             (crash_anywhere * 8, Act::Die),
             (when(by_bus, lost_bus * 8), Act::LoseBus),
             (skew * 8, Act::Skew),
@@ -107,7 +107,7 @@ impl World {
                 self.handle_due(source)
             }
             Act::Claim => {
-                let source = self.any_source();
+                let source = self.any_source_with_effects();
                 let limit = self.chance.between(1, 4);
                 self.claim(source, limit)
             }
@@ -156,6 +156,17 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    fn any_source_with_effects(&mut self) -> Source {
+        let with: Vec<Source> = self
+            .shop
+            .iter()
+            .flat_map(|shop| shop.hosts.values())
+            .filter(|host| !host.effects().is_empty())
+            .map(|host| host.source())
+            .collect();
+        self.chance.pick(&with).copied().unwrap_or(Source::Payment)
     }
 
     fn any_source(&mut self) -> Source {
@@ -327,10 +338,10 @@ impl World {
 
     fn wait_a_while(&mut self) {
         let seconds = match self.chance.below(100) {
-            0..60 => self.chance.between(0, 3),
-            60..85 => self.chance.between(3, 60),
-            85..96 => self.chance.between(60, 900),
-            96..99 => self.chance.between(900, 3600),
+            0..75 => self.chance.between(0, 3),
+            75..93 => self.chance.between(3, 60),
+            93..97 => self.chance.between(60, 900),
+            97..99 => self.chance.between(900, 3600),
             _ => self.chance.between(3600, 90_000),
         };
         let millis = seconds * 1000 + self.chance.between(0, 999);

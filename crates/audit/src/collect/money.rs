@@ -43,6 +43,7 @@ fn payment(payment: &Domain) -> Payment {
         payment.refunds.iter().any(|refund| matches!(refund.state, RefundState::Refused { .. }));
     let refused = parcel_refused || refund_refused || payment.rest_refused.is_some();
     let held = payment.held();
+    let by_hand = held.is_some_and(|held| held.method.provider.is_none());
     Payment {
         id: payment.id,
         order_id: payment.order_id,
@@ -53,7 +54,8 @@ fn payment(payment: &Domain) -> Payment {
         authorised_minor: held.map_or(0, |held| held.authorised_minor),
         captured_minor: payment.captured_minor(),
         refunded_minor: payment.refunded_minor(),
-        by_hand: held.is_some_and(|held| held.method.provider.is_none()),
+        by_hand,
+        to_pay_out: if by_hand { to_pay_out(payment) } else { Vec::new() },
         is_busy: payment.operation.is_some(),
         is_stuck: clearing_stuck || (refused && !order_ended),
         order_ended,
@@ -71,6 +73,19 @@ fn payment(payment: &Domain) -> Payment {
             | Intent::Expired
             | Intent::Conflicted { .. } => false,
         },
+    }
+}
+
+fn to_pay_out(payment: &Domain) -> Vec<Option<uuid::Uuid>> {
+    let kept = payment.captured_minor() - payment.refunded_minor();
+    match payment.order {
+        OrderStanding::Ended { .. } => (kept > 0).then_some(None).into_iter().collect(),
+        OrderStanding::Open => payment
+            .refunds
+            .iter()
+            .filter(|refund| refund.state == RefundState::Wanted)
+            .map(|refund| Some(refund.refund_id))
+            .collect(),
     }
 }
 

@@ -130,7 +130,7 @@ pub(super) fn what_ended_keeps_no_money(facts: &Facts, found: &mut Vec<Violation
     let payments = payments_by_order(facts);
     for order in facts.orders.iter().filter(|order| order.state.is_off()) {
         let Some(payment) = payments.get(&order.id) else { continue };
-        if payment.is_stuck || payment.state == MoneyState::Conflicted {
+        if waits_for_a_person(payment) {
             continue;
         }
         let kept = payment.captured_minor - payment.refunded_minor;
@@ -195,15 +195,17 @@ pub(super) fn order_and_payment_agree(facts: &Facts, found: &mut Vec<Violation>)
             found.push(Violation::new("P8", what, "publish the payment's events again"));
         }
         let owed = order.granted_minor - order.refunded_minor;
-        if owed > 0
-            && !order.state.is_off()
-            && !payment.is_stuck
-            && payment.state != MoneyState::Conflicted
-        {
+        if owed > 0 && !order.state.is_off() && !waits_for_a_person(payment) {
             let what = format!("order {}: {owed} granted and not given back", order.id);
             found.push(Violation::new("P5", what, "refund it"));
         }
     }
+}
+
+/// Whether a person has to act before it can go on: what a provider refused, what contradicts, and
+/// cash that has to be handed back.
+fn waits_for_a_person(payment: &Payment) -> bool {
+    payment.is_stuck || payment.state == MoneyState::Conflicted || !payment.to_pay_out.is_empty()
 }
 
 fn by_id(facts: &Facts) -> BTreeMap<OrderId, &Order> {

@@ -70,6 +70,7 @@ fn sound() -> Facts {
             captured_minor: 500,
             refunded_minor: 0,
             by_hand: false,
+            to_pay_out: vec![],
             is_busy: false,
             is_stuck: false,
             order_ended: false,

@@ -138,6 +138,11 @@ impl Staff {
                 let path = format!("/payments/{}/retry", payment.order_id);
                 choices.push(Request::new(http::Method::POST, path).keyed(self.key()));
             }
+            for refund in &payment.to_pay_out {
+                let path = format!("/payments/{}/pay-out", payment.id);
+                let body = json!({ "refund_id": refund });
+                choices.push(Request::post(path, body).keyed(self.key()));
+            }
             let unpaid = payment.state == MoneyState::Later && payment.owed_minor > 0;
             if unpaid && confirmed(payment.order_id) && delivered(payment.order_id) {
                 let amount = json!({
