@@ -82,11 +82,6 @@ impl<T> Flight<T> {
         }
     }
 
-    /// How much is under way.
-    pub fn len(&self) -> usize {
-        self.under_way.len()
-    }
-
     /// Whether nothing is under way.
     pub fn is_empty(&self) -> bool {
         self.under_way.is_empty()

@@ -36,11 +36,6 @@ impl Sink {
     pub fn set_failing(&self, in_thousand: usize) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = in_thousand;
     }
-
-    /// How often each message was taken.
-    pub fn taken(&self) -> BTreeMap<MessageId, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).taken.clone()
-    }
 }
 
 impl Post for Sink {

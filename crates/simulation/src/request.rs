@@ -49,11 +49,6 @@ impl Request {
         Self::new(Method::PUT, path).with(body)
     }
 
-    /// `PATCH` with a body.
-    pub fn patch(path: impl Into<String>, body: Value) -> Self {
-        Self::new(Method::PATCH, path).with(body)
-    }
-
     /// The same with a body.
     #[must_use]
     pub fn with(mut self, body: Value) -> Self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use audit::Facts;
 use audit::facts::OrderState;
-use contracts::Timestamp;
+use contracts::{Source, Timestamp};
 use futures_util::FutureExt;
 use platform::db::Fault;
 
@@ -92,15 +92,21 @@ impl World {
         Err(Failure::new("P3: something is due again and again"))
     }
 
+    /// When the next event or timer of a service is due, and the next effect.
+    fn due_of(&self, source: Source) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+        let host = self.host(source)?;
+        let waits = || Failure::new("a read waits");
+        let event = host.next_due().now_or_never().ok_or_else(waits)??;
+        let effect = host.next_effect().now_or_never().ok_or_else(waits)??;
+        Ok((event, effect))
+    }
+
     /// When the next thing is due, anywhere.
     fn next_due(&self) -> Result<Option<Timestamp>, Failure> {
         let mut next: Option<Timestamp> = None;
         for source in self.sources() {
-            let host = self.host(source)?;
-            for due in [host.next_due(), host.next_effect()] {
-                let due = due.now_or_never().ok_or_else(|| Failure::new("a read waits"))??;
-                next = [next, due].into_iter().flatten().min();
-            }
+            let (event_due, effect_due) = self.due_of(source)?;
+            next = [next, event_due, effect_due].into_iter().flatten().min();
         }
         Ok(next)
     }
@@ -152,13 +158,11 @@ impl World {
             self.record(0, true)?;
         }
         for source in self.sources() {
-            let host = self.host(source)?;
-            let due =
-                |when: Option<Option<Timestamp>>| when.flatten().is_some_and(|due| due <= now);
-            if due(host.next_due().now_or_never().transpose()?) {
+            let (event_due, effect_due) = self.due_of(source)?;
+            if event_due.is_some_and(|due| due <= now) {
                 self.handle_due(source)?;
             }
-            if due(host.next_effect().now_or_never().transpose()?) {
+            if effect_due.is_some_and(|due| due <= now) {
                 self.claim(source, 16)?;
             }
             match self.plan.bus {
@@ -193,7 +197,9 @@ impl World {
             } else {
                 Fault::None
             };
-            self.pump(usize::MAX, fault)?;
+            // In a quiet run every unit has a commit of its own, so that every one is a point.
+            let many = if self.plan.steps == 0 { 1 } else { usize::MAX };
+            self.pump(many, fault)?;
             if self.plan.audit_every == 1 {
                 self.check(false)?;
             }

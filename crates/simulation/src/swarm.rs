@@ -87,7 +87,7 @@ pub fn run(seeds: &Seeds, enough: &(dyn Fn(&Report) -> bool + Sync)) -> Result<R
 
 fn once(template: &Template, seed: u64, number: u64) -> Result<Outcome, Failure> {
     let mut outcome = run::swarm(template, seed, Lines::Hashed)?;
-    if number % REPLAY_EVERY == 0 {
+    if number.is_multiple_of(REPLAY_EVERY) {
         let again = run::swarm(template, seed, Lines::Hashed)?;
         if again.hash != outcome.hash && outcome.failure.is_none() {
             let what = format!("it does not replay: {} and {}", outcome.hash, again.hash);
@@ -102,7 +102,8 @@ impl Report {
         self.seeds += 1;
         self.orders += u64::try_from(outcome.orders).unwrap_or(0);
         self.lines += outcome.lines;
-        self.replayed += u64::from(number % REPLAY_EVERY == 0 && outcome.failure.is_none());
+        self.replayed +=
+            u64::from(number.is_multiple_of(REPLAY_EVERY) && outcome.failure.is_none());
         self.sometimes.add(&outcome.sometimes);
         if outcome.failure.is_some() {
             self.failed.push(outcome);

@@ -274,7 +274,7 @@ impl World {
             order.truncate(many);
             order
         });
-        if shuffled && copies.len() < waiting || copies.len() > 1 && shuffled {
+        if shuffled && (copies.len() < waiting || copies.len() > 1) {
             self.sometimes.note("events changed places");
         }
         self.hand_over(to, copies)

@@ -1,6 +1,8 @@
 //! The simulation as a test: the crash matrix, and the first seeds of the swarm. `make test` runs
 //! some thousand more in release.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use simulation::matrix::{self, GOLDEN, Golden};
 use simulation::run;
 use simulation::swarm::{self, Seeds};

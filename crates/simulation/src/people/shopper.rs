@@ -124,19 +124,9 @@ impl Shopper {
         plain
     }
 
-    /// What they know of their order.
-    pub fn order(&self) -> Option<&Known> {
-        self.order.as_ref()
-    }
-
     /// They do nothing any more, except to repeat what was not answered.
     pub fn leaves(&mut self) {
         self.gone = true;
-    }
-
-    /// Whether they wait for an answer.
-    pub fn waits(&self) -> bool {
-        self.asked.as_ref().is_some_and(|asked| asked.under_way > 0)
     }
 
     /// Whether they have something to repeat.

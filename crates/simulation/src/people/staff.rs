@@ -48,11 +48,6 @@ impl Staff {
         }
     }
 
-    /// How many of their requests are not answered.
-    pub fn waits_for(&self) -> usize {
-        self.under_way.len()
-    }
-
     /// What they do next, given the books.
     pub fn next(
         &mut self,
