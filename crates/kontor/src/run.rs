@@ -66,9 +66,9 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     if let Some(token) = &demo {
         demo::load(&shop, &app, token, out).await?;
     }
+    tasks.spawn("signals", stop_on_signal(tasks.clone())?);
     services.set(true);
     greet(&shop, demo.as_deref(), out)?;
-    tasks.spawn("signals", stop_on_signal(tasks.clone()));
 
     serve(public, app, &limits, stopping).await;
     tasks.stop().await;
@@ -141,23 +141,19 @@ fn greet(shop: &Shop, token: Option<&str>, out: &mut impl Write) -> Result<(), F
     Ok(out.flush()?)
 }
 
-async fn stop_on_signal(tasks: Tasks) {
+/// Heard from now on, even if nobody waits for them yet: SIGTERM and Ctrl-C stop the shop.
+fn stop_on_signal(tasks: Tasks) -> Result<impl Future<Output = ()>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let terminate = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM is not heard");
-                std::future::pending().await
-            }
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = tasks.stopping().cancelled() => {}
         }
-    };
-    tokio::select! {
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
-        () = tasks.stopping().cancelled() => {}
-    }
-    tasks.stopping().cancel();
+        tasks.stopping().cancel();
+    })
 }
 
 /// Keeps the business gauges fresh: what waits, what is parked, how much work was done.

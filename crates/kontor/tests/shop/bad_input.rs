@@ -1,0 +1,224 @@
+//! Requests that nobody should send (security S-1 to S-6, S-37, S-45), against the whole shop.
+
+use serde_json::{Value, json};
+
+use crate::support::shopper::address;
+use crate::support::{Engine, World, on_both_engines};
+
+on_both_engines!(
+    what_looks_like_sql_is_only_text,
+    bodies_that_are_not_json_change_nothing,
+    lists_are_read_within_their_bounds,
+    no_line_break_gets_into_a_mail,
+    every_problem_has_its_page,
+);
+
+const SQL: &[&str] = &[
+    "' OR '1'='1",
+    "'; DROP TABLE orders; --",
+    "\" OR \"\"=\"",
+    "1); DELETE FROM carts; --",
+    "$1",
+    "%27%20OR%201=1",
+    "\\'; SELECT pg_sleep(5); --",
+    "x' UNION SELECT 1,2,3 --",
+];
+
+/// Percent-encodes everything but letters and digits.
+fn encoded(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
+
+async fn what_looks_like_sql_is_only_text(engine: Engine) {
+    let world = World::open(engine).await;
+    let ada = world.shopper(&[("A", 1)]).await;
+    for text in SQL {
+        let sql = encoded(text);
+        for path in [
+            format!("/products/{sql}"),
+            format!("/products?category={sql}"),
+            format!("/products?cursor={sql}"),
+            format!("/stock/{sql}"),
+            format!("/carts/{sql}"),
+            format!("/orders/{sql}"),
+            format!("/orders?email={sql}"),
+            format!("/orders?number={sql}"),
+            format!("/orders?status={sql}"),
+            format!("/shipments?status={sql}"),
+            format!("/shipments?order_id={sql}"),
+            format!("/payments?status={sql}"),
+            format!("/invoices?order_id={sql}"),
+            format!("/customers?email={sql}"),
+            format!("/messages?order_id={sql}"),
+            format!("/payments/webhooks/{sql}"),
+        ] {
+            let answer = world.get(&path).staff("admin").send().await;
+            let status = answer.status.as_u16();
+            assert!(status < 500, "{path}: {answer:?}");
+            // Where any text is a question, the answer is that there is nothing.
+            let found = answer.text.contains("\"items\":[{");
+            assert!(!found, "{path}: {answer:?}");
+        }
+        let body = json!({ "lines": [{ "sku": text, "quantity": 1 }] });
+        let cart = world.post("/carts").json(body).send().await;
+        assert_eq!(cart.problem(), "422 validation-failed", "{text}");
+        let mut home = address();
+        home["name"] = json!(text);
+        let path = format!("/carts/{}", ada.cart);
+        let body = json!({ "shipping_address": home });
+        let kept = world.patch(&path).guest(&ada.token).json(body).send().await.expect(200);
+        assert_eq!(kept["shipping_address"]["name"], *text, "a name is kept as it is");
+    }
+    assert_eq!(ada.look_at_cart().await["lines"][0]["sku"], "A");
+    world.close().await;
+}
+
+async fn bodies_that_are_not_json_change_nothing(engine: Engine) {
+    let world = World::open(engine).await;
+    let ada = world.shopper(&[("A", 1)]).await;
+    let path = format!("/carts/{}/lines/A", ada.cart);
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    let malformed = [
+        "",
+        "{",
+        "{\"quantity\":2",
+        "{\"quantity\":2}}",
+        "{\"quantity\":2,\"quantity\":3}",
+        "{\"quantity\":1e309}",
+        "{\"quantity\":NaN}",
+        "{'quantity':2}",
+        "quantity=2",
+        "{\"quantity\":2}\u{0}",
+        &deep,
+    ];
+    for body in malformed {
+        let put = world.put(&path).guest(&ada.token).header("content-type", "application/json");
+        let answer = put.text(body).send().await;
+        assert_eq!(answer.problem(), "400 malformed", "{body}: {answer:?}");
+    }
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "application/xml", ""] {
+        let put = world.put(&path).guest(&ada.token).header("content-type", kind);
+        let answer = put.text("{\"quantity\":2}").send().await;
+        assert_eq!(answer.problem(), "415 unsupported-media-type", "{kind}");
+    }
+    let nul = json!({ "email": "a\u{0}@example.org" });
+    let cart = format!("/carts/{}", ada.cart);
+    let answer = world.patch(&cart).guest(&ada.token).json(nul).send().await;
+    assert_eq!(answer.problem(), "400 malformed");
+    let lone = "{\"email\":\"\\ud800@example.org\"}";
+    let patch = world.patch(&cart).guest(&ada.token).header("content-type", "application/json");
+    assert_eq!(patch.text(lone).send().await.problem(), "400 malformed");
+    let deleted = world.ask(http::Method::DELETE, &cart).guest(&ada.token).send().await;
+    assert_eq!(deleted.problem(), "405 method-not-allowed");
+    assert!(deleted.header("allow").contains("PATCH"), "{deleted:?}");
+    let trace = world.ask(http::Method::TRACE, &cart).send().await;
+    assert_eq!(trace.status, 405);
+    for query in ["?limit=1&limit=2", "?limit[]=1"] {
+        let answer = world.get(&format!("/products{query}")).send().await;
+        assert_eq!(answer.problem(), "400 malformed", "{query}");
+    }
+    assert_eq!(world.get("/products?admin=1").send().await.problem(), "422 unknown-field");
+    assert_eq!(ada.look_at_cart().await["lines"][0]["quantity"], 1);
+    world.close().await;
+}
+
+async fn lists_are_read_within_their_bounds(engine: Engine) {
+    let world = World::open(engine).await;
+    let lists =
+        ["/products", "/orders", "/stock", "/shipments", "/payments", "/messages", "/ledger"];
+    for list in lists {
+        for limit in ["0", "-1", "101", "1000000000", "99999999999999999999", "x", "1.5", ""] {
+            let path = format!("{list}?limit={limit}");
+            let answer = world.get(&path).staff("admin").send().await;
+            assert_eq!(answer.problem(), "422 validation-failed", "{path}");
+        }
+        for cursor in ["x", "AAAA", "eyJhIjoxfQ", "../../etc/passwd"] {
+            let path = format!("{list}?cursor={}", encoded(cursor));
+            let answer = world.get(&path).staff("admin").send().await;
+            assert_eq!(answer.problem(), "422 validation-failed", "{path}");
+        }
+    }
+    // A cursor opens the list it was made for, and only as it was made.
+    let first = world.get("/products?limit=2").send().await.expect(200);
+    let cursor = first["next_cursor"].as_str().unwrap().to_owned();
+    let second = world.get(&format!("/products?limit=2&cursor={cursor}")).send().await.expect(200);
+    let handles = |page: &Value| -> Vec<String> {
+        let items = page["items"].as_array().unwrap().iter();
+        items.map(|item| item["handle"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!([handles(&first), handles(&second)].concat(), ["a", "b", "c", "free"]);
+    let elsewhere = world.get(&format!("/orders?cursor={cursor}")).staff("admin").send().await;
+    assert_eq!(elsewhere.problem(), "422 validation-failed");
+    let mut tampered = cursor.into_bytes();
+    let last = tampered.last_mut().unwrap();
+    *last = if *last == b'A' { b'B' } else { b'A' };
+    let tampered = String::from_utf8(tampered).unwrap();
+    let answer = world.get(&format!("/products?limit=2&cursor={tampered}")).send().await;
+    assert_eq!(answer.problem(), "422 validation-failed");
+    world.close().await;
+}
+
+async fn no_line_break_gets_into_a_mail(engine: Engine) {
+    let world = World::open(engine).await;
+    let ada = world.shopper(&[("A", 1)]).await;
+    let cart = format!("/carts/{}", ada.cart);
+    for email in [
+        "ada@example.org\r\nBcc: eve@example.org",
+        "ada@example.org\nBcc: eve@example.org",
+        "ada@example.org,eve@example.org",
+        "ada@example.org;eve@example.org",
+        "Ada <ada@example.org>",
+        "ada@example.org eve@example.org",
+        "\"ada\"@example.org",
+    ] {
+        let body = json!({ "email": email });
+        let answer = world.patch(&cart).guest(&ada.token).json(body).send().await;
+        assert_eq!(answer.problem(), "422 validation-failed", "{email:?}");
+        assert_eq!(answer.pointer(), "/email");
+    }
+    for field in ["name", "street", "city", "postal_code", "company", "extra", "region", "phone"] {
+        let mut home = address();
+        home[field] = json!("x\r\nBcc: eve@example.org");
+        let body = json!({ "shipping_address": home });
+        let answer = world.patch(&cart).guest(&ada.token).json(body).send().await;
+        assert_eq!(answer.problem(), "422 validation-failed", "{field}");
+        assert_eq!(answer.pointer(), format!("/shipping_address/{field}"));
+    }
+    let id = ada.place("card", "ok").await;
+    ada.waits_for(&id, "confirmed").await;
+    let cancel = world.post(&format!("/orders/{id}/cancel")).guest(&ada.token);
+    let answer = cancel.json(json!({ "reason": "no\r\nSubject: x" })).send().await;
+    assert_eq!(answer.problem(), "422 validation-failed");
+    let parcel = world.first_parcel(&id).await.id;
+    let path = format!("/shipments/{parcel}/dispatch");
+    let body = json!({ "carrier": "DHL\r\nX: y", "tracking": "1" });
+    let answer = world.post(&path).staff("warehouse").fresh_key().json(body).send().await;
+    assert_eq!(answer.problem(), "422 validation-failed");
+    world.rests().await;
+    for mail in world.mails() {
+        let (head, _) = mail.split_once("\r\n\r\n").unwrap();
+        let to: Vec<&str> = head.lines().filter(|line| line.starts_with("To:")).collect();
+        assert_eq!(to, [format!("To: {}", ada.email)], "{head}");
+        assert!(!head.to_lowercase().contains("\nbcc:"), "{head}");
+    }
+    world.close().await;
+}
+
+async fn every_problem_has_its_page(engine: Engine) {
+    let world = World::open(engine).await;
+    let document = world.get("/api/openapi.json").send().await.expect(200);
+    assert_eq!(document["openapi"], "3.1.0");
+    for problem in ["validation-failed", "price-changed", "state-conflict", "not-found"] {
+        let path = format!("http://shop.example/problems/{problem}");
+        let page = world.get(&path).send().await;
+        assert_eq!(page.status, 200, "{problem}: {page:?}");
+        assert!(page.text.contains(problem), "{page:?}");
+    }
+    let nothing = world.get("http://shop.example/problems/no-such-thing").send().await;
+    assert_eq!(nothing.problem(), "404 not-found");
+    world.close().await;
+}

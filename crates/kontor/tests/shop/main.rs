@@ -1,0 +1,24 @@
+//! The whole shop, tested from outside: through its HTTP API on both engines, as a program on disk
+//! that is killed, and by its command line. Rules of single services are tested with them.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(missing_docs, reason = "tests and their tools are named for what they say")]
+
+mod support;
+
+mod bad_input;
+mod bad_money;
+mod cancelling;
+mod choreography;
+mod declines;
+mod golden;
+mod kill;
+mod late_money;
+mod mending;
+mod others;
+mod parcels;
+mod placing;
+mod program;
+mod terms;
+mod trouble;
+mod webhooks;

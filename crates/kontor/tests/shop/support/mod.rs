@@ -1,0 +1,35 @@
+//! What the tests of the whole shop share: a running shop on either engine, people who use it over
+//! HTTP, and a judgement at the end.
+
+pub mod ask;
+pub mod clerk;
+pub mod invoice;
+pub mod program;
+pub mod provider;
+pub mod shopper;
+pub mod world;
+
+pub use ask::Answer;
+pub use shopper::Shopper;
+pub use world::{Engine, World};
+
+/// Runs each scenario on each engine, as a test of its own.
+macro_rules! on_both_engines {
+    ($($scenario:ident),* $(,)?) => { $(
+        mod $scenario {
+            use crate::support::Engine;
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_sqlite() {
+                super::$scenario(Engine::Sqlite).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn on_postgres() {
+                super::$scenario(Engine::Postgres).await;
+            }
+        }
+    )* };
+}
+
+pub(crate) use on_both_engines;

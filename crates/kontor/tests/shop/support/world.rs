@@ -1,0 +1,303 @@
+//! A whole shop in this process: six services on their databases, the public listener, the test
+//! provider as a server of its own, a mailbox, and a clock that the test can move.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use contracts::{Source, Timestamp};
+use kontor::config::{Config, Postgres};
+use kontor::shop::{Place, Shop};
+use platform::clock::Clock;
+use platform::config::Credential;
+use platform::db::Sqlite;
+use platform::http::{HttpContext, Limits, serve};
+use platform::ids::Ids;
+use platform::service::{Runtime, RuntimeConfig};
+use platform::tasks::Tasks;
+use platform::testing::NOON;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use super::provider;
+
+/// No test waits longer for anything.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What the data lies on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    /// One file for all services, on disk.
+    Sqlite,
+    /// A server, with one database for all services: quicker to make than six.
+    Postgres,
+    /// A server, with a database for each service.
+    PostgresApart,
+}
+
+/// A running shop.
+pub struct World {
+    /// Its services.
+    pub shop: Arc<Shop>,
+    /// What the public listener answers.
+    pub app: Router,
+    /// Where the public listener is.
+    pub address: SocketAddr,
+    /// Where the test provider is.
+    pub provider: SocketAddr,
+    /// Its time.
+    pub time: Time,
+    at_provider: Mutex<Option<TcpListener>>,
+    folder: TempDir,
+    tasks: Tasks,
+}
+
+/// The shop's time: it goes on a little by itself, and leaps when told to.
+#[derive(Clone)]
+pub struct Time {
+    clock: Clock,
+    turn: Arc<Mutex<()>>,
+}
+
+impl Time {
+    fn new() -> Self {
+        Self { clock: Clock::standing_at(NOON), turn: Arc::default() }
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, span: Duration) {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.clock.set(self.clock.now().plus(span));
+    }
+}
+
+impl World {
+    /// A shop as it comes, open and stocked.
+    pub async fn open(engine: Engine) -> Self {
+        Self::open_with(engine, |_| {}).await
+    }
+
+    /// A shop with a configuration of its own.
+    pub async fn open_with(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
+        let world = Self::open_before_the_provider(engine, change).await;
+        world.start_provider();
+        world
+    }
+
+    /// A shop whose payment provider lets everybody wait until it is started.
+    pub async fn open_before_the_provider(
+        engine: Engine,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (time, tasks) = (Time::new(), Tasks::new());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let at_provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let provider = at_provider.local_addr().unwrap();
+        let mut config = Config::default();
+        config.data.folder = folder.path().to_owned();
+        config.http.public_url = format!("http://{address}");
+        config.payment.public_url.clone_from(&config.http.public_url);
+        config.payment.test_provider = Some(provider::told(provider));
+        config.notification.mailbox = Some(folder.path().join("mail"));
+        config.order.payment_methods.push(order::config::PaymentMethod {
+            code: "card_single".to_owned(),
+            name: "Card, one charge".to_owned(),
+            terms: contracts::events::PaymentTerms::Prepaid,
+        });
+        change(&mut config);
+        let place = match engine {
+            Engine::Sqlite => Place::File(Sqlite::open(folder.path(), 2).unwrap()),
+            Engine::Postgres => Place::Servers(databases("").await),
+            Engine::PostgresApart => Place::Servers(databases("_{service}").await),
+        };
+        let shop = Shop::assemble(place, config, time.clock.clone()).await.unwrap();
+        let shop = Arc::new(shop);
+        Runtime::start(shop.hosts(), RuntimeConfig::default(), &tasks);
+        tick(&time, &tasks);
+        let app = site(&shop, &time.clock, &tasks);
+        let public = app.clone();
+        let stopping = tasks.stopping().clone();
+        tasks.spawn("public listener", async move {
+            serve(listener, public, &Limits::default(), stopping).await;
+        });
+        let at_provider = Mutex::new(Some(at_provider));
+        let world = Self { shop, app, address, provider, time, at_provider, folder, tasks };
+        world.fill().await;
+        world
+    }
+
+    /// Starts the payment provider: who has been waiting is served now.
+    pub fn start_provider(&self) {
+        let listener = self.at_provider.lock().unwrap().take().expect("it runs already");
+        provider::start(listener, self.address, self.folder(), &self.time.clock, &self.tasks);
+    }
+
+    /// Puts a few products on sale and receives ten pieces of each.
+    async fn fill(&self) {
+        let lines = [
+            product("A", "Red candle", 1_000, "standard", true),
+            product("B", "Tea, second flush", 799, "reduced", true),
+            product("C", "A book", 1_290, "books", true),
+            product("FREE", "A leaflet", 0, "standard", false),
+            product("FILE", "A pattern to print", 450, "standard", false),
+        ];
+        self.import(lines).await;
+        for sku in ["A", "B", "C"] {
+            self.receive(sku, 10).await;
+        }
+        self.until_on_sale("FILE", "EUR").await;
+    }
+
+    /// Imports products and puts them on sale.
+    pub async fn import(&self, products: impl IntoIterator<Item = Value>) {
+        let lines: Vec<String> = products.into_iter().map(|line| line.to_string()).collect();
+        let import = self.post("/products/import").staff("catalogue");
+        let import = import.header("content-type", "application/x-ndjson").text(lines.join("\n"));
+        let report = import.send().await.expect(200);
+        assert_eq!(report["refused"], 0, "{report}");
+    }
+
+    /// Waits until a unit is on sale: until the order service has heard of it.
+    pub async fn until_on_sale(&self, sku: &str, currency: &str) {
+        self.until("it is on sale", async || {
+            let lines = json!([{ "sku": sku, "quantity": 1 }]);
+            let body = json!({ "lines": lines, "currency": currency });
+            (self.post("/carts").json(body).send().await.status == 201).then_some(())
+        })
+        .await;
+    }
+
+    /// Where mails are put.
+    pub fn mailbox(&self) -> PathBuf {
+        self.folder.path().join("mail")
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Waits until `look` finds something.
+    pub async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+        let real = Clock::system();
+        let limit = real.now().plus(PATIENCE);
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            assert!(real.now() < limit, "waited in vain until {what}");
+            real.sleep(Duration::from_millis(4)).await;
+        }
+    }
+
+    /// Waits until looking finds what is wanted.
+    pub async fn until_eq<T: PartialEq + Debug>(&self, look: impl AsyncFn() -> T, wanted: T) {
+        let last = Mutex::new(None);
+        let found = self.until_or_not(async || {
+            let now = look().await;
+            let found = now == wanted;
+            *last.lock().unwrap() = Some(now);
+            found
+        });
+        assert!(found.await, "waited in vain for {wanted:?}, got {:?}", last.lock().unwrap());
+    }
+
+    async fn until_or_not(&self, look: impl AsyncFn() -> bool) -> bool {
+        let real = Clock::system();
+        let limit = real.now().plus(PATIENCE);
+        while real.now() < limit {
+            if look().await {
+                return true;
+            }
+            real.sleep(Duration::from_millis(4)).await;
+        }
+        false
+    }
+
+    /// Waits until nothing is under way, and sees that every promise is kept.
+    pub async fn rests(&self) {
+        let broken = Mutex::new(Vec::new());
+        let kept = self.until_or_not(async || {
+            let found = kontor::doctor::examine(&self.shop, true).await.unwrap();
+            *broken.lock().unwrap() = found;
+            broken.lock().unwrap().is_empty()
+        });
+        assert!(kept.await, "not at rest: {:#?}", broken.lock().unwrap());
+    }
+
+    /// Comes to rest with every promise kept, and stops.
+    pub async fn close(self) {
+        self.rests().await;
+        self.stop().await;
+    }
+
+    /// Stops, whatever is under way.
+    pub async fn stop(self) {
+        tokio::time::timeout(PATIENCE, self.tasks.stop()).await.expect("it does not stop");
+        if let Some(sqlite) = &self.shop.sqlite {
+            sqlite.close();
+        }
+    }
+}
+
+/// A product with one unit of the same name, as a line of an import.
+pub fn product(sku: &str, name: &str, price_minor: i64, tax_class: &str, ships: bool) -> Value {
+    json!({
+        "handle": sku.to_lowercase(),
+        "name": name,
+        "variants": [{
+            "sku": sku, "tax_class": tax_class, "weight_g": 200, "requires_shipping": ships,
+            "prices": [{ "price": { "amount_minor": price_minor, "currency": "EUR" } }],
+        }],
+    })
+}
+
+/// Time goes on, twice as fast as outside: what retries gets its turn.
+fn tick(time: &Time, tasks: &Tasks) {
+    let (time, stopping) = (time.clone(), tasks.stopping().clone());
+    tasks.spawn("time", async move {
+        while !stopping.is_cancelled() {
+            Clock::system().sleep(Duration::from_millis(10)).await;
+            time.pass(Duration::from_millis(20));
+        }
+    });
+}
+
+fn site(shop: &Arc<Shop>, clock: &Clock, tasks: &Tasks) -> Router {
+    let settings = HttpContext::test_settings(Limits::default());
+    let stopping = tasks.stopping().clone();
+    let context = HttpContext::new(settings, shop.ids.clone(), clock.clone(), stopping);
+    kontor::site::site(shop.routes(), context, &shop.config.http.public_url).unwrap()
+}
+
+/// Fresh databases on the server of `DATABASE_URL`, as many as `service` tells apart.
+async fn databases(service: &str) -> Postgres {
+    let server = std::env::var("DATABASE_URL")
+        .expect("set DATABASE_URL, or run this under scripts/with-postgres");
+    let (client, connection) =
+        tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
+    platform::tasks::spawn("test connection", async move { drop(connection.await) });
+    let shop = Ids::from_system(Clock::system()).uuid().simple().to_string();
+    let name =
+        |source: Source| format!("test_{shop}{}", service.replace("{service}", source.name()));
+    let names: BTreeSet<String> = Source::ALL.into_iter().map(name).collect();
+    for name in names {
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    }
+    let (server, options) = server.split_once('?').unwrap_or((&server, ""));
+    let (address, _) = server.rsplit_once('/').unwrap();
+    let url = format!("{address}/test_{shop}{service}?{options}");
+    Postgres { url: Credential::new(url.trim_end_matches('?')), connections: 6 }
+}
