@@ -47,11 +47,11 @@ clean-data: ## Throw the local shop in ./data away
 .PHONY: test
 test: install-tools ## Checks, and all tests on both engines
 	@scripts/with-postgres scripts/with-maildev $(MAKE) --no-print-directory test-all
-	@printf '\nall of it passed. Not part of this yet: make test-simulation, make test-api\n'
+	@printf '\nall of it passed. Not part of this yet: make doc test-doc test-simulation test-api\n'
 
 # One PostgreSQL and one MailDev for all of it: `make test` sees to that.
 .PHONY: test-all
-test-all: check test-unit test-doc
+test-all: check test-unit
 
 .PHONY: check
 check: install-tools ## What can be checked without running: format, lints, licences, docs, house rules
@@ -65,13 +65,15 @@ check: install-tools ## What can be checked without running: format, lints, lice
 	cargo xtask generate --check
 	$(call step,licences and sources of dependencies)
 	scripts/check-dependencies
-	$(call step,documentation)
-	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
 
 .PHONY: test-unit
 test-unit: install-tools ## The tests of all crates, on SQLite and PostgreSQL, with mails to MailDev
 	$(call step,tests)
 	scripts/with-postgres scripts/with-maildev cargo nextest run $(LOCKED) --workspace --exclude simulation --profile $(NEXTEST_PROFILE)
+
+.PHONY: doc
+doc: ## The documentation of the code, without a warning
+	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
 
 .PHONY: test-doc
 test-doc: ## The examples in the documentation
