@@ -9,6 +9,7 @@ on_both_engines!(
     what_looks_like_sql_is_only_text,
     bodies_that_are_not_json_change_nothing,
     lists_are_read_within_their_bounds,
+    nobody_sends_more_than_is_taken,
     no_line_break_gets_into_a_mail,
     every_problem_has_its_page,
 );
@@ -159,6 +160,29 @@ async fn lists_are_read_within_their_bounds(engine: Engine) {
     let tampered = String::from_utf8(tampered).unwrap();
     let answer = world.get(&format!("/products?limit=2&cursor={tampered}")).send().await;
     assert_eq!(answer.problem(), "422 validation-failed");
+    world.close().await;
+}
+
+async fn nobody_sends_more_than_is_taken(engine: Engine) {
+    let world = World::open(engine).await;
+    let large = json!({ "email": "a".repeat(2 * 1024 * 1024) });
+    assert_eq!(world.post("/carts").json(large).send().await.problem(), "413 payload-too-large");
+    let long = format!("/products?category={}", "a".repeat(20_000));
+    assert_eq!(world.get(&long).send().await.problem(), "414 uri-too-long");
+    let header = world.get("/products").header("x-long", &"a".repeat(40_000)).send().await;
+    assert_eq!(header.problem(), "431 headers-too-large");
+    let lines: Vec<Value> =
+        (0..200).map(|n| json!({ "sku": format!("S{n}"), "quantity": 1 })).collect();
+    let many = world.post("/carts").json(json!({ "lines": lines })).send().await;
+    assert_eq!(many.problem(), "422 validation-failed");
+    let items: Vec<Value> = (0..501).map(|_| json!({ "sku": "A", "quantity": 1 })).collect();
+    let receipts = world.post("/stock/receipts").staff("warehouse").fresh_key();
+    let receipts = receipts.json(json!({ "items": items })).send().await;
+    assert_eq!(
+        (receipts.problem().as_str(), receipts.pointer().as_str()),
+        ("422 validation-failed", "/items")
+    );
+    assert_eq!(world.stock("A").await, (10, 0));
     world.close().await;
 }
 

@@ -68,9 +68,9 @@ async fn a_webhook_that_the_provider_did_not_sign_just_now_is_not_believed(engin
 async fn a_webhook_is_news_once(engine: Engine) {
     let world = World::open(engine).await;
     let ada = world.shopper(&[("A", 1)]).await;
-    let id = ada.place("card_auto", "ok").await;
-    ada.waits_for(&id, "confirmed").await;
-    let body = paid("evt_again", &world.payment(&id).await).to_string();
+    let order = ada.place("card_auto", "ok").await;
+    ada.waits_for(&order, "confirmed").await;
+    let body = paid("evt_again", &world.payment(&order).await).to_string();
     for _ in 0..3 {
         let signature = sign(WEBHOOK_SECRET, world.time.now(), &body);
         assert_eq!(world.webhook(&body, Some(&signature)).await.status, 200);
@@ -85,6 +85,19 @@ async fn a_webhook_is_news_once(engine: Engine) {
     .to_string();
     let signature = sign(WEBHOOK_SECRET, world.time.now(), &unknown);
     assert_eq!(world.webhook(&unknown, Some(&signature)).await.status, 202, "kept for a person");
+    for (id, amount, currency) in [("evt_more", 1_491, "EUR"), ("evt_yen", 1_490, "JPY")] {
+        let mut wrong = paid(id, &world.payment(&order).await);
+        wrong["amount"] = json!({ "amount_minor": amount, "currency": currency });
+        let wrong = wrong.to_string();
+        let signature = sign(WEBHOOK_SECRET, world.time.now(), &wrong);
+        assert_eq!(
+            world.webhook(&wrong, Some(&signature)).await.status,
+            202,
+            "{amount} {currency}"
+        );
+    }
+    world.rests().await;
+    assert_eq!(world.ledger_in_balance().await, 1_490);
     world.close().await;
 }
 

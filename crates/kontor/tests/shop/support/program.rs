@@ -92,6 +92,17 @@ impl Place {
         place
     }
 
+    /// A new, empty one for a demo, which makes its own arrangements with the payment provider.
+    pub async fn for_a_demo() -> Self {
+        let place = Self::new().await;
+        let toml = place.toml();
+        let (before, provider) = toml.split_once("[payment.test_provider]").unwrap();
+        let (_, staff) = provider.split_once("[[staff]]").unwrap();
+        let provider = format!("[test_provider]\nlisten = \"{}\"\n", place.provider);
+        std::fs::write(place.config(), format!("{before}{provider}[[staff]]{staff}")).unwrap();
+        place
+    }
+
     pub fn config(&self) -> PathBuf {
         self.folder.path().join("kontor.toml")
     }
@@ -148,6 +159,15 @@ token_sha256 = "{hash}"
         let ready = running.until_ready(self.listen, path);
         tokio::time::timeout(PATIENCE, ready).await.expect("it is not ready");
         (running, real.now().since(begun))
+    }
+
+    /// Starts the demo shop and waits until it is filled and open.
+    pub async fn start_demo(&self) -> Running {
+        let running = self.begin(&["run", "--demo"]);
+        let ready = running.until_ready(self.listen, "/api/v1/products?limit=1");
+        // Nearly nineteen thousand products, by a program that was not built for speed.
+        tokio::time::timeout(6 * PATIENCE, ready).await.expect("it is not ready");
+        running
     }
 
     /// Starts the payment provider as a process of its own.

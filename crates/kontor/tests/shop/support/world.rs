@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::program::free_address;
 use super::provider;
 
 /// No test waits longer for anything.
@@ -100,13 +101,14 @@ impl World {
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (time, tasks) = (Time::new(), Tasks::new());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let at_provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let provider = at_provider.local_addr().unwrap();
+        let (address, provider) = (free_address().await, free_address().await);
         let mut config = Config::default();
         config.data.folder = folder.path().to_owned();
+        config.data.postgres = match engine {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some(databases("").await),
+            Engine::PostgresApart => Some(databases("_{service}").await),
+        };
         config.http.public_url = format!("http://{address}");
         config.payment.public_url.clone_from(&config.http.public_url);
         config.payment.test_provider = Some(provider::told(provider));
@@ -117,25 +119,54 @@ impl World {
             terms: contracts::events::PaymentTerms::Prepaid,
         });
         change(&mut config);
-        let place = match engine {
-            Engine::Sqlite => Place::File(Sqlite::open(folder.path(), 2).unwrap()),
-            Engine::Postgres => Place::Servers(databases("").await),
-            Engine::PostgresApart => Place::Servers(databases("_{service}").await),
+        let world = Self::start(folder, config, Time::new(), address, provider).await;
+        world.fill().await;
+        world
+    }
+
+    /// Starts a shop on what there is.
+    async fn start(
+        folder: TempDir,
+        config: Config,
+        time: Time,
+        address: SocketAddr,
+        provider: SocketAddr,
+    ) -> Self {
+        let place = match &config.data.postgres {
+            None => Place::File(open_file(folder.path()).await),
+            Some(servers) => Place::Servers(servers.clone()),
         };
-        let shop = Shop::assemble(place, config, time.clock.clone()).await.unwrap();
-        let shop = Arc::new(shop);
+        let listener = TcpListener::bind(address).await.unwrap();
+        let at_provider = Mutex::new(Some(TcpListener::bind(provider).await.unwrap()));
+        let tasks = Tasks::new();
+        let shop = Arc::new(Shop::assemble(place, config, time.clock.clone()).await.unwrap());
         Runtime::start(shop.hosts(), RuntimeConfig::default(), &tasks);
         tick(&time, &tasks);
         let app = site(&shop, &time.clock, &tasks);
-        let public = app.clone();
-        let stopping = tasks.stopping().clone();
+        let (public, stopping) = (app.clone(), tasks.stopping().clone());
         tasks.spawn("public listener", async move {
             serve(listener, public, &Limits::default(), stopping).await;
         });
-        let at_provider = Mutex::new(Some(at_provider));
-        let world = Self { shop, app, address, provider, time, at_provider, folder, tasks };
-        world.fill().await;
+        Self { shop, app, address, provider, time, at_provider, folder, tasks }
+    }
+
+    /// Stops in the middle of whatever is under way, and starts again on what is left.
+    pub async fn restart(self) -> Self {
+        let (address, provider, time) = (self.address, self.provider, self.time.clone());
+        let config = self.shop.config.clone();
+        let folder = self.stop().await;
+        let world = Self::start(folder, config, time, address, provider).await;
+        world.start_provider();
         world
+    }
+
+    /// Another process that runs all services on the same databases; it answers nobody.
+    pub async fn run_another(&self) {
+        let config = self.shop.config.clone();
+        let servers = config.data.postgres.clone().expect("a file is run by one process");
+        let clock = self.time.clock.clone();
+        let other = Shop::assemble(Place::Servers(servers), config, clock).await.unwrap();
+        Runtime::start(other.hosts(), RuntimeConfig::default(), &self.tasks);
     }
 
     /// Starts the payment provider: who has been waiting is served now.
@@ -185,7 +216,7 @@ impl World {
     }
 
     /// The data folder.
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
@@ -243,12 +274,11 @@ impl World {
         self.stop().await;
     }
 
-    /// Stops, whatever is under way.
-    pub async fn stop(self) {
+    /// Stops, whatever is under way; answers the data folder.
+    pub async fn stop(self) -> TempDir {
         tokio::time::timeout(PATIENCE, self.tasks.stop()).await.expect("it does not stop");
-        if let Some(sqlite) = &self.shop.sqlite {
-            sqlite.close();
-        }
+        self.shop.close();
+        self.folder
     }
 }
 
@@ -262,6 +292,19 @@ pub fn product(sku: &str, name: &str, price_minor: i64, tax_class: &str, ships: 
             "prices": [{ "price": { "amount_minor": price_minor, "currency": "EUR" } }],
         }],
     })
+}
+
+/// The shop's file, as soon as whoever had it before has let it go.
+async fn open_file(folder: &Path) -> Arc<Sqlite> {
+    let real = Clock::system();
+    let limit = real.now().plus(PATIENCE);
+    loop {
+        match Sqlite::open(folder, 2) {
+            Ok(file) => return file,
+            Err(error) => assert!(real.now() < limit, "{error:?}"),
+        }
+        real.sleep(Duration::from_millis(4)).await;
+    }
 }
 
 /// Time goes on, twice as fast as outside: what retries gets its turn.
