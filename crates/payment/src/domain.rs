@@ -11,6 +11,7 @@ pub mod bill;
 mod command;
 mod decide;
 pub mod document;
+mod examples;
 pub mod ledger;
 mod next;
 mod operation;
@@ -33,4 +34,4 @@ pub use state::{
     Choice, Clearing, EndReason, Held, Intent, OrderStanding, Parcel, ParcelLine, ParcelState,
     Payment, Reduction, Refund, RefundState, Status,
 };
-pub use table::transition_table;
+pub use table::{Transition, answer_table, operation_transitions, transition_table, transitions};

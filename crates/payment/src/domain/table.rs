@@ -1,329 +1,241 @@
-//! The table of every state and every command, for the reference docs and for the test that walks
-//! it. The cells are what [`Payment::decide`] answers for an example of each.
+//! The tables of transitions, for the reference docs and for the test that walks them: what every
+//! command does in every state, and every answer to every operation. The cells are what
+//! [`Payment::decide`] answers for an example of each.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use contracts::events::{LineQuantity, PaymentTerms, TaxMode, Taxed};
-use contracts::{
-    Currency, Id, LineId, Money, OperationId, OrderId, PaymentId, Rate, ShipmentId, Sku, Timestamp,
-};
-use uuid::Uuid;
+use super::examples::{answers, bill, commands, moment, operations, payments};
+use super::{Command, Event, Intent, OperationStatus, Payment, aftermath};
 
-use super::bill::BillLine;
-use super::{
-    Bill, CaptureMode, Choice, Command, EndReason, Event, Held, Intent, Method, Moment, Operation,
-    OperationKind, OperationStatus, OrderStanding, Payment, Reduction, Reply,
-};
+/// A change of state: from which, to which, and by what.
+pub type Transition = (String, String, String);
 
-/// Every state against every command, in Markdown: the events of an order that stands, and below
-/// the same for answers of the provider by operation.
+/// Every state against every command, in Markdown: a row for each command, a column for each state.
+///
+/// `·` means that nothing changes: already so, or too late to matter.
 pub fn transition_table() -> String {
-    let mut table = String::from("| state | command | comes of it |\n|---|---|---|\n");
-    for payment in states() {
-        for (name, command) in commands() {
-            row(&mut table, payment.status().name(), &name, &payment, &command);
-        }
-    }
-    table.push_str("\n| operation under way | answer | comes of it |\n|---|---|---|\n");
-    for (operation, payment) in operations() {
-        for (name, reply) in replies() {
-            let command = Command::Answer { operation: OPERATION, reply };
-            row(&mut table, operation, name, &payment, &command);
-        }
-        let command = Command::NeverArrived { operation: OPERATION };
-        row(&mut table, operation, "never arrived", &payment, &command);
+    let payments = payments();
+    let mut table = head(payments.iter().map(|(name, _)| *name));
+    for (name, command) in commands() {
+        let cells = payments.iter().map(|(_, payment)| cell(payment, &command));
+        row(&mut table, name, cells);
     }
     table
 }
 
-fn row(table: &mut String, state: &str, name: &str, payment: &Payment, command: &Command) {
-    let cell = match payment.decide(command, &bill(), moment()) {
-        Ok(events) if events.is_empty() => "already so".to_owned(),
-        Ok(events) => events.iter().map(word).collect::<Vec<_>>().join(", "),
-        Err(refusal) => format!("refused: {refusal}"),
-    };
-    // Writing to a string does not fail.
-    let _ = writeln!(table, "| {state} | {name} | {cell} |");
-}
-
-const OPERATION: OperationId = Id::from_uuid(Uuid::from_u128(7));
-const AMOUNT: Money = Money::new(2_400, Currency::EUR);
-
-const fn moment() -> Moment {
-    Moment {
-        at: Timestamp::from_micros(1_000_000_000),
-        operation: Id::from_uuid(Uuid::from_u128(8)),
+/// Every answer of a provider against every operation that may be under way, in the same form.
+pub fn answer_table() -> String {
+    let operations = operations();
+    let mut table = head(operations.iter().map(|(name, _)| *name));
+    let answers: Vec<Vec<(&str, Command)>> = operations.iter().map(|(_, p)| answered(p)).collect();
+    let names = answers.first().into_iter().flatten().map(|(name, _)| *name);
+    for (index, name) in names.enumerate() {
+        let cells = operations.iter().zip(&answers).map(|((_, payment), answers)| {
+            answers.get(index).map_or_else(String::new, |(_, command)| cell(payment, command))
+        });
+        row(&mut table, name, cells);
     }
+    table
 }
 
-fn bill() -> Bill {
-    let rate = Rate(rust_decimal::Decimal::new(2, 1));
-    let amount = |gross_minor: i64| Taxed {
-        net_minor: gross_minor - rate.included_in(gross_minor),
-        tax_minor: rate.included_in(gross_minor),
-        gross_minor,
-        rate,
-        zero_reason: None,
-    };
-    let line = BillLine {
-        line_id: line_id(),
-        sku: Sku::try_from("TEA".to_owned()).unwrap_or_else(|_| unreachable!("a good sku")),
-        name: "Tea".to_owned(),
-        quantity: 2,
-        requires_shipping: true,
-        unit_price_minor: 960,
-        discount_minor: 0,
-        amount: amount(1_920),
-    };
-    Bill {
-        order_number: "K-1".to_owned(),
-        currency: Currency::EUR,
-        tax_mode: TaxMode::Included,
-        lines: vec![line],
-        shipping_name: Some("Post".to_owned()),
-        shipping: vec![amount(480)],
-        total_minor: AMOUNT.amount_minor,
-        placed_at: Timestamp::EPOCH,
-    }
-}
-
-fn line_id() -> LineId {
-    Id::from_uuid(Uuid::from_u128(3))
-}
-
-fn card() -> Method {
-    Method {
-        code: "card".to_owned(),
-        terms: PaymentTerms::Prepaid,
-        provider: Some("test".to_owned()),
-        capture: CaptureMode::OnShip,
-        multi_capture: true,
-        authorisation_days: 7,
-    }
-}
-
-fn operation(kind: OperationKind) -> Operation {
-    let begins = matches!(kind, OperationKind::Authorise { .. });
-    Operation {
-        id: OPERATION,
-        kind,
-        amount_minor: AMOUNT.amount_minor,
-        provider: "test".to_owned(),
-        reference: (!begins).then(|| "p-1".to_owned()),
-        requested_at: Timestamp::EPOCH,
-        status: OperationStatus::Requested,
-    }
-}
-
-fn authorise() -> OperationKind {
-    OperationKind::Authorise { method: card(), token: Some("ok".to_owned()) }
-}
-
-fn held(captured_minor: i64) -> Held {
-    Held {
-        method: card(),
-        reference: "p-1".to_owned(),
-        authorised_minor: AMOUNT.amount_minor,
-        captured_minor,
-        refunded_minor: 0,
-        expires_at: Timestamp::from_micros(i64::MAX),
-    }
-}
-
-fn payment(intent: Intent) -> Payment {
-    let processing = matches!(intent, Intent::Processing);
-    Payment {
-        id: PaymentId::from_uuid(Uuid::from_u128(1)),
-        order_id: OrderId::from_uuid(Uuid::from_u128(2)),
-        currency: Currency::EUR,
-        total_minor: AMOUNT.amount_minor,
-        deadline: Timestamp::from_micros(i64::MAX),
-        order: OrderStanding::Open,
-        choice: Choice {
-            code: "card".to_owned(),
-            token: Some("ok".to_owned()),
-            method: Some(card()),
-            tried: !matches!(intent, Intent::Noted),
-        },
-        intent,
-        declines: 0,
-        operation: processing.then(|| operation(authorise())),
-        parcels: Vec::new(),
-        rest_refused: None,
-        refunds: Vec::new(),
-        reductions: Vec::new(),
-        given_up: Vec::new(),
-    }
-}
-
-fn states() -> Vec<Payment> {
-    let declined = || "card_declined".to_owned();
-    let waiting = Intent::RequiresAction {
-        attempt: operation(authorise()),
-        reference: "p-1".to_owned(),
-        url: "https://provider.example/p-1".to_owned(),
-        expires_at: Timestamp::from_micros(i64::MAX),
-    };
-    let conflicted = Intent::Conflicted { reason: "amount".to_owned(), held: Some(held(0)) };
-    [
-        Intent::Noted,
-        Intent::RequiresMethod { declined: declined() },
-        Intent::Processing,
-        waiting,
-        Intent::AwaitingTransfer,
-        Intent::NotRequired { terms: PaymentTerms::OnDelivery },
-        Intent::Authorised { held: held(0) },
-        Intent::PartlyCaptured { held: held(1_000) },
-        Intent::Captured { held: held(AMOUNT.amount_minor) },
-        Intent::Failed { declined: declined() },
-        Intent::Voided { held: Some(held(0)) },
-        Intent::Expired,
-        conflicted,
-    ]
-    .map(payment)
-    .into()
-}
-
-fn commands() -> Vec<(String, Command)> {
-    let parcel = LineQuantity { line_id: line_id(), sku: bill().lines.remove(0).sku, quantity: 1 };
-    let end = |how, name: &str| (name.to_owned(), Command::EndOrder { how });
-    let named = |name: &str, command| (name.to_owned(), command);
-    vec![
-        named("begin", Command::Begin),
-        named("choose method", Command::ChooseMethod { method: card(), token: None }),
-        named("ask", Command::Ask),
-        named(
-            "pack",
-            Command::Pack {
-                shipment_id: ShipmentId::from_uuid(Uuid::from_u128(4)),
-                lines: vec![parcel],
-            },
-        ),
-        named(
-            "reduce",
-            Command::Reduce(Reduction { version: 9, lines: Vec::new(), owed_minor: 900 }),
-        ),
-        named(
-            "grant refund",
-            Command::GrantRefund {
-                refund_id: Uuid::from_u128(5),
-                amount_minor: 500,
-                amounts: Vec::new(),
-                line_id: None,
-                reason: "goodwill".to_owned(),
-            },
-        ),
-        named("collect", Command::Collect { amount: AMOUNT, reference: "receipt 1".to_owned() }),
-        named("pay out", Command::PayOut { refund_id: None }),
-        named("retry", Command::Retry),
-        end(EndReason::Failed, "end order: failed"),
-        end(EndReason::Expired, "end order: expired"),
-        end(EndReason::Cancelled, "end order: cancelled"),
-    ]
-}
-
-fn operations() -> Vec<(&'static str, Payment)> {
-    let under_way = |intent, kind| {
-        let mut payment = payment(intent);
-        payment.operation = Some(operation(kind));
-        payment
-    };
-    let ended = |mut payment: Payment| {
-        payment.order =
-            OrderStanding::Ended { how: EndReason::Cancelled, clearing: super::Clearing::Going };
-        payment
-    };
-    let capture = OperationKind::Capture { shipment: None };
-    let authorised = || Intent::Authorised { held: held(0) };
-    let captured = || Intent::Captured { held: held(AMOUNT.amount_minor) };
-    let unknown = |mut payment: Payment| {
-        if let Some(operation) = &mut payment.operation {
-            operation.status = OperationStatus::Unknown { asks: 1 };
+/// How a payment changes its state, each by the event that does it.
+pub fn transitions() -> BTreeSet<Transition> {
+    let mut changes = BTreeSet::new();
+    for (before, event, after) in steps() {
+        let (from, to) = (before.status().name(), after.status().name());
+        if from != to {
+            changes.insert((from.to_owned(), to.to_owned(), kind(&event).to_owned()));
         }
-        payment
+    }
+    changes
+}
+
+/// How an operation changes its state, each by the event that does it.
+pub fn operation_transitions() -> BTreeSet<Transition> {
+    let mut changes = BTreeSet::new();
+    for (before, event, after) in steps() {
+        let Some(from) = standing(&before) else { continue };
+        let settled = aftermath(&event, &before, &after, &bill()).settled;
+        let about = before.open_operation().map(|operation| operation.id);
+        let ended = settled.iter().find(|settled| Some(settled.operation.id) == about);
+        let to = match ended {
+            Some(settled) if settled.outcome.is_ok() => "succeeded",
+            Some(_) => "failed",
+            None => standing(&after).unwrap_or(from),
+        };
+        let again = matches!(event, Event::Resent { .. });
+        if from != to || again {
+            changes.insert((from.to_owned(), to.to_owned(), kind(&event).to_owned()));
+        }
+    }
+    changes
+}
+
+/// Every event of every decision, one at a time, with the payment before and after it.
+fn steps() -> Vec<(Payment, Event, Payment)> {
+    let commanded = payments().into_iter().flat_map(|(_, payment)| {
+        commands().into_iter().map(move |(_, command)| (payment.clone(), command))
+    });
+    let answered = operations().into_iter().flat_map(|(_, payment)| {
+        let answers = answered(&payment);
+        answers.into_iter().map(move |(_, command)| (payment.clone(), command))
+    });
+    let mut steps = Vec::new();
+    for (mut payment, command) in commanded.chain(answered) {
+        for event in payment.decide(&command, &bill(), moment()).unwrap_or_default() {
+            let after = payment.clone().apply(&event);
+            steps.push((payment, event, after.clone()));
+            payment = after;
+        }
+    }
+    steps
+}
+
+fn answered(payment: &Payment) -> Vec<(&'static str, Command)> {
+    payment.open_operation().map(answers).unwrap_or_default()
+}
+
+/// How the operation of a payment stands that a provider can be asked about, if there is one.
+fn standing(payment: &Payment) -> Option<&'static str> {
+    if payment.operation.is_none() && matches!(payment.intent, Intent::RequiresAction { .. }) {
+        return Some("waits_for_the_shopper");
+    }
+    payment.open_operation().map(|operation| match operation.status {
+        OperationStatus::Requested => "requested",
+        OperationStatus::Unknown { .. } => "unknown",
+    })
+}
+
+fn head<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()))
+}
+
+fn row(table: &mut String, name: &str, cells: impl Iterator<Item = String>) {
+    let cells: Vec<String> = cells.collect();
+    // Writing to a string does not fail.
+    let _ = writeln!(table, "| {name} | {} |", cells.join(" | "));
+}
+
+fn cell(before: &Payment, command: &Command) -> String {
+    let events = match before.decide(command, &bill(), moment()) {
+        Ok(events) if events.is_empty() => return "·".to_owned(),
+        Ok(events) => events,
+        Err(refusal) => return format!("refused: {refusal}"),
     };
-    vec![
-        ("authorise", under_way(Intent::Processing, authorise())),
-        ("authorise, unknown", unknown(under_way(Intent::Processing, authorise()))),
-        ("authorise, order ended", ended(under_way(Intent::Processing, authorise()))),
-        ("capture", under_way(authorised(), capture.clone())),
-        ("capture, unknown", unknown(under_way(authorised(), capture.clone()))),
-        ("capture, order ended", ended(under_way(authorised(), capture))),
-        ("void, order ended", ended(under_way(authorised(), OperationKind::Void))),
-        ("refund", under_way(captured(), OperationKind::Refund { refund: None })),
-        (
-            "refund, order ended",
-            ended(under_way(captured(), OperationKind::Refund { refund: None })),
-        ),
-    ]
+    let after = events.iter().fold(before.clone(), Payment::apply).status();
+    let words = events.iter().map(word).collect::<Vec<_>>().join(", ");
+    if after == before.status() { words } else { format!("{words} → **{}**", after.name()) }
 }
 
-fn replies() -> Vec<(&'static str, Reply)> {
-    let reference = || "p-1".to_owned();
-    vec![
-        ("authorised", Reply::Authorised { reference: reference(), amount: AMOUNT }),
-        (
-            "captured",
-            Reply::Captured { reference: reference(), capture: "c-1".to_owned(), amount: AMOUNT },
-        ),
-        ("voided", Reply::Voided { reference: reference() }),
-        ("refunded", Reply::Refunded { reference: "r-1".to_owned(), amount: AMOUNT }),
-        (
-            "action required",
-            Reply::ActionRequired {
-                reference: reference(),
-                url: "https://provider.example/p-1".to_owned(),
-                expires_at: Timestamp::from_micros(i64::MAX),
-            },
-        ),
-        ("declined", Reply::Declined { code: "card_declined".to_owned() }),
-        ("unknown", Reply::Unknown { why: "time-out".to_owned() }),
-        (
-            "authorised, wrong amount",
-            Reply::Authorised { reference: reference(), amount: Money::new(1, Currency::EUR) },
-        ),
-    ]
-}
-
+/// An event with what tells it from another of its kind.
 fn word(event: &Event) -> String {
     match event {
         Event::Requested { operation } => format!("{} requested", operation.kind.name()),
-        Event::Resent { .. } => "sent again, same key".to_owned(),
-        Event::WentUnknown { .. } => "unknown".to_owned(),
-        Event::Asked { .. } => "provider asked".to_owned(),
-        Event::StillWaiting { .. } => "still waiting".to_owned(),
-        Event::ActionRequired { .. } => "action required".to_owned(),
-        Event::Authorised { .. } => "authorised".to_owned(),
-        Event::Charged { .. } => "charged".to_owned(),
         Event::Declined { code, .. } => format!("declined ({code})"),
         Event::Captured { amount_minor, .. } => format!("captured {amount_minor}"),
-        Event::CaptureFailed { .. } => "capture failed".to_owned(),
-        Event::Voided { .. } => "voided".to_owned(),
-        Event::AttemptAbandoned { .. } => "attempt abandoned".to_owned(),
-        Event::VoidFailed { .. } => "void failed".to_owned(),
         Event::Refunded { amount_minor, .. } => format!("refunded {amount_minor}"),
-        Event::RefundFailed { .. } => "refund failed".to_owned(),
-        Event::Conflicted { .. } => "conflicted".to_owned(),
-        Event::MethodChosen { .. } => "method chosen".to_owned(),
-        Event::TransferAwaited => "transfer awaited".to_owned(),
-        Event::NotRequired { .. } => "not required".to_owned(),
-        Event::Collected { .. } => "collected".to_owned(),
-        Event::ParcelNoted { .. } => "parcel noted".to_owned(),
-        Event::RefundNoted { .. } => "refund noted".to_owned(),
-        Event::Reduced(_) => "reduced".to_owned(),
-        Event::OrderEnded { .. } => "order ended".to_owned(),
-        Event::Closed => "closed".to_owned(),
-        Event::RetryOrdered => "retry ordered".to_owned(),
+        Event::Resent { .. }
+        | Event::WentUnknown { .. }
+        | Event::Asked { .. }
+        | Event::StillWaiting { .. }
+        | Event::ActionRequired { .. }
+        | Event::Authorised { .. }
+        | Event::Charged { .. }
+        | Event::CaptureFailed { .. }
+        | Event::Voided { .. }
+        | Event::AttemptAbandoned { .. }
+        | Event::VoidFailed { .. }
+        | Event::RefundFailed { .. }
+        | Event::Conflicted { .. }
+        | Event::MethodChosen { .. }
+        | Event::TransferAwaited
+        | Event::NotRequired { .. }
+        | Event::Collected { .. }
+        | Event::ParcelNoted { .. }
+        | Event::RefundNoted { .. }
+        | Event::Reduced(_)
+        | Event::OrderEnded { .. }
+        | Event::Closed
+        | Event::RetryOrdered => kind(event).to_owned(),
+    }
+}
+
+fn kind(event: &Event) -> &'static str {
+    match event {
+        Event::Requested { operation } => match operation.kind {
+            super::OperationKind::Authorise { .. } => "authorise requested",
+            super::OperationKind::Capture { .. } => "capture requested",
+            super::OperationKind::Void => "void requested",
+            super::OperationKind::Refund { .. } => "refund requested",
+        },
+        Event::Resent { .. } => "sent again, same key",
+        Event::WentUnknown { .. } => "went unknown",
+        Event::Asked { .. } => "provider asked",
+        Event::StillWaiting { .. } => "still waiting",
+        Event::ActionRequired { .. } => "action required",
+        Event::Authorised { .. } => "authorised",
+        Event::Charged { .. } => "charged",
+        Event::Declined { .. } => "declined",
+        Event::Captured { .. } => "captured",
+        Event::CaptureFailed { .. } => "capture failed",
+        Event::Voided { .. } => "voided",
+        Event::AttemptAbandoned { .. } => "attempt abandoned",
+        Event::VoidFailed { .. } => "void failed",
+        Event::Refunded { .. } => "refunded",
+        Event::RefundFailed { .. } => "refund failed",
+        Event::Conflicted { .. } => "conflicted",
+        Event::MethodChosen { .. } => "method chosen",
+        Event::TransferAwaited => "transfer awaited",
+        Event::NotRequired { .. } => "not required",
+        Event::Collected { .. } => "collected",
+        Event::ParcelNoted { .. } => "parcel noted",
+        Event::RefundNoted { .. } => "refund noted",
+        Event::Reduced(_) => "reduced",
+        Event::OrderEnded { .. } => "order ended",
+        Event::Closed => "closed",
+        Event::RetryOrdered => "retry ordered",
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Status;
     use super::*;
 
     #[test]
     fn every_state_answers_every_command() {
-        assert_eq!(states().len(), super::super::Status::ALL.len());
-        insta::assert_snapshot!(transition_table());
+        let shown: BTreeSet<Status> = payments().iter().map(|(_, p)| p.status()).collect();
+        assert_eq!(shown, Status::ALL.into_iter().collect());
+        insta::assert_snapshot!(format!("{}\n{}", transition_table(), answer_table()));
+    }
+
+    #[test]
+    fn every_state_of_a_payment_is_reached_from_where_it_begins() {
+        let mut reached = BTreeSet::from(["noted".to_owned()]);
+        let changes = transitions();
+        for _ in &changes {
+            let further: Vec<String> = changes
+                .iter()
+                .filter(|(from, ..)| reached.contains(from))
+                .map(|(_, to, _)| to.clone())
+                .collect();
+            reached.extend(further);
+        }
+        let all: BTreeSet<String> =
+            Status::ALL.into_iter().map(|status| status.name().to_owned()).collect();
+        assert_eq!(reached, all);
+    }
+
+    #[test]
+    fn an_operation_ends_in_success_or_failure_and_nowhere_else() {
+        let changes = operation_transitions();
+        let ends: BTreeSet<&str> = changes
+            .iter()
+            .map(|(_, to, _)| to.as_str())
+            .filter(|to| !changes.iter().any(|(from, ..)| from == to))
+            .collect();
+        assert_eq!(ends, BTreeSet::from(["failed", "succeeded"]));
     }
 }
