@@ -18,6 +18,7 @@
 
 mod claim;
 mod decide;
+mod examples;
 mod file;
 mod moves;
 mod parcel;
@@ -37,4 +38,4 @@ pub use moves::{Move, Movement, MovementKind};
 pub use parcel::{Parcel, ParcelCommand, ParcelEvent, ParcelState};
 pub use shelf::{Place, PlaceError, Shelf, ShelfCommand, ShelfEvent, ShelfRefusal};
 pub use shelves::{Piece, Shelves};
-pub use table::transition_table;
+pub use table::{Transition, parcel_table, parcel_transitions, transition_table, transitions};

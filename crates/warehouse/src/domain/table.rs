@@ -1,70 +1,109 @@
-//! The rules as a table, for people: every state against every command, worked out by asking the
+//! The tables of transitions, for people: every state against every command, worked out by asking the
 //! rules themselves.
 
-use contracts::{
-    Currency, Id, Money, ShipmentId, Sku, Timestamp,
-    events::{PaymentTerms, ReleaseReason},
-};
-use uuid::Uuid;
+use std::collections::BTreeSet;
+
+use contracts::Timestamp;
 
 use super::claim::{Claim, Command, Event};
 use super::decide::{Refusal, Scene};
-use super::file::{Funds, MoneyNews, OrderFile, OrderLine, Standing};
-use super::parcel::{ParcelCommand, ParcelEvent, ParcelState};
-use super::shelf::{Place, Shelf};
-use super::shelves::Shelves;
+use super::examples::{
+    HOUR, claims, commands, first, orders_commands, parcel_commands, parcels, shelves,
+};
+use super::parcel::ParcelEvent;
 
-const HOUR: i64 = 3_600_000_000;
+/// A change of state: from which, to which, and by what.
+pub type Transition = (String, String, String);
 
-/// Every state of an order's claim and of a parcel against every command, in Markdown.
+/// Every state of an order's claim against every command, in Markdown.
 ///
-/// A cell holds what happens; `-` where the command finds it already so or comes too late to
-/// matter; the refusal, in brackets, where it is refused.
+/// A cell holds what happens, with the state it leads to where that is another; `·` where the command
+/// finds it already so or comes too late to matter.
 pub fn transition_table() -> String {
-    let mut text = String::from("## An order's goods\n\n");
-    let claims = claims();
-    head(
-        &mut text,
-        claims.iter().map(|claim| match claim.parcels().first() {
-            Some(parcel) if parcel.has_left() => "fulfilling, a parcel has left",
-            Some(_) | None => claim.name(),
-        }),
-    );
-    for (label, command, stocked) in commands() {
-        let shelves = shelves(stocked);
-        let scene = Scene { now: Timestamp::from_micros(HOUR), shelves: &shelves };
-        let cells = claims.iter().map(|claim| cell(claim.decide(&command, &scene)));
-        row(&mut text, label, cells);
-    }
-    text.push_str("\n## A parcel\n\n");
-    let states = parcels();
-    head(&mut text, states.iter().map(|(label, _)| *label));
-    for (label, command) in parcel_commands() {
-        let shelves = shelves(true);
-        let scene = Scene { now: Timestamp::from_micros(HOUR), shelves: &shelves };
-        let ask = Command::Parcel { id: first(), command };
-        row(&mut text, label, states.iter().map(|(_, claim)| cell(claim.decide(&ask, &scene))));
+    table(&claims(), &commands(), Claim::name)
+}
+
+/// Every state of a parcel against what staff does with it, and against what its order goes through,
+/// in the same form.
+pub fn parcel_table() -> String {
+    table(&parcels(), &all_for_parcels(), parcel_state)
+}
+
+/// How a claim changes its state, each by the event that does it.
+pub fn transitions() -> BTreeSet<Transition> {
+    changes(&claims(), &commands(), Claim::name)
+}
+
+/// How a parcel changes its state, each by the event that does it.
+pub fn parcel_transitions() -> BTreeSet<Transition> {
+    changes(&parcels(), &all_for_parcels(), parcel_state)
+}
+
+type Example = (&'static str, Claim);
+/// A command, and whether the goods are on the shelf when it comes.
+type Asked = (&'static str, Command, bool);
+
+fn all_for_parcels() -> Vec<Asked> {
+    let staff = parcel_commands().into_iter();
+    let staff = staff.map(|(name, command)| (name, Command::Parcel { id: first(), command }, true));
+    staff.chain(orders_commands()).collect()
+}
+
+/// How far the first parcel of an example is.
+fn parcel_state(claim: &Claim) -> &'static str {
+    claim.parcel(first()).map_or("none", |parcel| parcel.state.name())
+}
+
+fn table(examples: &[Example], asked: &[Asked], state: fn(&Claim) -> &'static str) -> String {
+    let names: Vec<&str> = examples.iter().map(|(name, _)| *name).collect();
+    let mut text = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    for (name, command, stocked) in asked {
+        let cells = examples.iter().map(|(_, before)| match decide(before, command, *stocked) {
+            Ok(events) if events.is_empty() => "·".to_owned(),
+            Ok(events) => cell(before, &events, state),
+            Err(refusal) => format!("refused: {refusal}"),
+        });
+        let cells: Vec<String> = cells.collect();
+        text.push_str(&format!("| {name} | {} |\n", cells.join(" | ")));
     }
     text
 }
 
-fn head<'a>(text: &mut String, names: impl Iterator<Item = &'a str>) {
-    let names: Vec<&str> = names.collect();
-    text.push_str(&format!("| | {} |\n", names.join(" | ")));
-    text.push_str(&format!("|---|{}\n", "---|".repeat(names.len())));
-}
-
-fn row(text: &mut String, label: &str, cells: impl Iterator<Item = String>) {
-    let cells: Vec<String> = cells.collect();
-    text.push_str(&format!("| {label} | {} |\n", cells.join(" | ")));
-}
-
-fn cell(decision: Result<Vec<Event>, Refusal>) -> String {
-    match decision {
-        Ok(events) if events.is_empty() => "-".to_owned(),
-        Ok(events) => events.iter().map(name).collect::<Vec<_>>().join(", "),
-        Err(refusal) => format!("({refusal})"),
+fn cell(before: &Claim, events: &[Event], state: fn(&Claim) -> &'static str) -> String {
+    let names = events.iter().map(name).collect::<Vec<_>>().join(", ");
+    let after = events.iter().fold(before.clone(), Claim::apply);
+    if state(before) == state(&after) {
+        names
+    } else {
+        format!("{names} → **{}**", state(&after))
     }
+}
+
+fn changes(
+    examples: &[Example],
+    asked: &[Asked],
+    state: fn(&Claim) -> &'static str,
+) -> BTreeSet<Transition> {
+    let mut changes = BTreeSet::new();
+    for (_, example) in examples {
+        for (_, command, stocked) in asked {
+            let mut claim = example.clone();
+            for event in decide(example, command, *stocked).unwrap_or_default() {
+                let from = state(&claim);
+                claim = claim.apply(&event);
+                let to = state(&claim);
+                if from != to {
+                    changes.insert((from.to_owned(), to.to_owned(), name(&event).to_owned()));
+                }
+            }
+        }
+    }
+    changes
+}
+
+fn decide(claim: &Claim, command: &Command, stocked: bool) -> Result<Vec<Event>, Refusal> {
+    let shelves = shelves(stocked);
+    claim.decide(command, &Scene { now: Timestamp::from_micros(HOUR), shelves: &shelves })
 }
 
 fn name(event: &Event) -> &'static str {
@@ -100,162 +139,37 @@ fn parcel_event_name(event: &ParcelEvent) -> &'static str {
     }
 }
 
-/// One claim in each state.
-fn claims() -> Vec<Claim> {
-    let scene_shelves = shelves(true);
-    let scene = Scene { now: Timestamp::from_micros(0), shelves: &scene_shelves };
-    let then = |claim: &Claim, command: &Command| -> Claim {
-        let events = claim.decide(command, &scene).unwrap_or_default();
-        events.iter().fold(claim.clone(), Claim::apply)
-    };
-    let held = then(&Claim::Unheard, &hold());
-    let lapsed = held.clone().apply(&Event::Lapsed);
-    let allocated = then(&held, &Command::NoteMoney(authorised()));
-    let fulfilling = then(&allocated, &Command::Confirm { first_parcel: first() });
-    let left = with_state(fulfilling.clone(), dispatched());
-    vec![
-        Claim::Unheard,
-        Claim::Void,
-        held,
-        lapsed,
-        allocated,
-        fulfilling,
-        left,
-        Claim::Rejected,
-        Claim::Released { reason: ReleaseReason::OrderEnded, parcels: Vec::new() },
-    ]
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// One claim with a parcel in each state, and with what else matters to parcels.
-fn parcels() -> Vec<(&'static str, Claim)> {
-    let at = Timestamp::EPOCH;
-    let fulfilling = claims().into_iter().nth(5).unwrap_or_default();
-    let standing = Standing { version: 9, on_hold: true };
-    let on_hold = fulfilling.clone().apply(&Event::StandingNoted { standing });
-    let packed = ParcelState::Packed { packed_at: at };
-    let ready = ParcelState::Ready { packed_at: at, ready_at: at };
-    let delivered = ParcelState::Delivered {
-        packed_at: at,
-        dispatched_at: at,
-        delivered_at: at,
-        carrier: "post".to_owned(),
-        tracking: "1".to_owned(),
-    };
-    let cancelled = ParcelState::Cancelled { cancelled_at: at };
-    vec![
-        ("created", fulfilling.clone()),
-        ("created, order on hold", on_hold.clone()),
-        ("packed", with_state(fulfilling.clone(), packed)),
-        ("ready", with_state(fulfilling.clone(), ready.clone())),
-        ("ready, order on hold", with_state(on_hold, ready)),
-        ("dispatched", with_state(fulfilling.clone(), dispatched())),
-        ("delivered", with_state(fulfilling.clone(), delivered)),
-        ("cancelled", with_state(fulfilling, cancelled)),
-    ]
-}
-
-fn with_state(claim: Claim, state: ParcelState) -> Claim {
-    let mut parcels = claim.parcels().to_vec();
-    for parcel in &mut parcels {
-        parcel.state = state.clone();
+    fn ends(changes: &BTreeSet<Transition>) -> BTreeSet<&str> {
+        let to = changes.iter().map(|(_, to, _)| to.as_str());
+        to.filter(|to| !changes.iter().any(|(from, ..)| from == to)).collect()
     }
-    claim.with_parcels(parcels)
-}
 
-fn dispatched() -> ParcelState {
-    ParcelState::Dispatched {
-        packed_at: Timestamp::EPOCH,
-        dispatched_at: Timestamp::EPOCH,
-        carrier: "post".to_owned(),
-        tracking: "1".to_owned(),
+    #[test]
+    fn every_state_of_a_parcel_meets_every_command() {
+        insta::assert_snapshot!(parcel_table());
     }
-}
 
-/// Each command, and whether the goods are on the shelf when it comes.
-fn commands() -> Vec<(&'static str, Command, bool)> {
-    let note = |news| Command::NoteMoney(news);
-    let part = MoneyNews::Authorised { amount: eur(1) };
-    let captured = MoneyNews::Captured { total: eur(100), parcel: None };
-    let later = MoneyNews::NotRequired { owed: eur(100), terms: PaymentTerms::OnDelivery };
-    vec![
-        ("hold, goods there", hold(), true),
-        ("hold, goods missing", hold(), false),
-        ("extend", Command::Extend { until: Timestamp::from_micros(2 * HOUR) }, true),
-        ("hold's time is over", Command::Lapse, true),
-        ("money guaranteed, goods there", note(authorised()), true),
-        ("money guaranteed, goods missing", note(authorised()), false),
-        ("part of the money guaranteed", note(part), true),
-        ("money came", note(captured), true),
-        ("pays later", note(later), true),
-        ("owes less", Command::NoteOwed(eur(60)), true),
-        ("confirm", Command::Confirm { first_parcel: first() }, true),
-        ("put on hold", Command::PutOnHold { version: 3 }, true),
-        ("resume", Command::Resume { version: 3 }, true),
-        ("order ended", Command::End, true),
-        ("take back", Command::TakeBack, true),
-    ]
-}
-
-fn parcel_commands() -> Vec<(&'static str, ParcelCommand)> {
-    let dispatch = |carrier: &str| ParcelCommand::Dispatch {
-        carrier: carrier.to_owned(),
-        tracking: "1".to_owned(),
-    };
-    let line = line().line_id;
-    let into = Id::from_uuid(Uuid::from_u128(8));
-    vec![
-        ("pack", ParcelCommand::Pack { missing: Vec::new() }),
-        ("pack, some missing", ParcelCommand::Pack { missing: vec![(line, 1)] }),
-        ("pack, all missing", ParcelCommand::Pack { missing: vec![(line, 2)] }),
-        ("split", ParcelCommand::Split { into, lines: vec![(line, 1)] }),
-        ("split off everything", ParcelCommand::Split { into, lines: vec![(line, 2)] }),
-        ("dispatch", dispatch("post")),
-        ("dispatch with another carrier", dispatch("mule")),
-        ("deliver", ParcelCommand::Deliver),
-    ]
-}
-
-fn hold() -> Command {
-    let file = OrderFile {
-        number: "K-1".to_owned(),
-        lines: vec![line()],
-        owed: eur(100),
-        hold_at_most: Timestamp::from_micros(3 * HOUR),
-        funds: Funds::default(),
-        standing: Standing::default(),
-    };
-    Command::Hold { file: Box::new(file), expires_at: Timestamp::from_micros(HOUR) }
-}
-
-fn line() -> OrderLine {
-    OrderLine {
-        line_id: Id::from_uuid(Uuid::from_u128(1)),
-        sku: sku(),
-        quantity: 2,
-        requires_shipping: true,
+    #[test]
+    fn goods_end_rejected_or_released_or_in_parcels() {
+        let changes = transitions();
+        assert_eq!(ends(&changes), BTreeSet::from(["rejected", "released", "void"]));
+        assert!(
+            changes
+                .iter()
+                .any(|(from, to, _)| (from.as_str(), to.as_str()) == ("lapsed", "allocated"))
+        );
     }
-}
 
-fn shelves(stocked: bool) -> Shelves {
-    let mut shelves = Shelves::at(&[Place::main()]);
-    let on_hand = if stocked { 9 } else { 1 };
-    shelves.put(sku(), Place::main(), Shelf { on_hand, reserved: 0, backorder_limit: 0 });
-    shelves
-}
-
-#[expect(clippy::unwrap_used, reason = "a constant that is a sku")]
-fn sku() -> Sku {
-    "A".parse().unwrap()
-}
-
-fn first() -> ShipmentId {
-    Id::from_uuid(Uuid::from_u128(7))
-}
-
-fn authorised() -> MoneyNews {
-    MoneyNews::Authorised { amount: eur(100) }
-}
-
-fn eur(amount: i64) -> Money {
-    Money::new(amount, Currency::EUR)
+    #[test]
+    fn a_parcel_ends_delivered_or_cancelled_and_never_cancelled_once_it_left() {
+        let changes = parcel_transitions();
+        assert_eq!(ends(&changes), BTreeSet::from(["cancelled", "delivered"]));
+        let cancelled = changes.iter().filter(|(_, to, _)| to == "cancelled");
+        let from: BTreeSet<&str> = cancelled.map(|(from, ..)| from.as_str()).collect();
+        assert_eq!(from, BTreeSet::from(["created", "packed", "ready"]));
+    }
 }
