@@ -32,5 +32,5 @@ pub use money::{Figures, Guarantee, PaymentNews, PaymentStanding, PaymentStatus,
 pub use order::{Agreed, AgreedLine, AgreedShipping, Order, Standing};
 pub use parcels::{FulfilmentStatus, Parcel, ParcelNews, ParcelStep};
 pub use refusal::Refusal;
-pub use table::transition_table;
+pub use table::{Transition, transition_table, transitions};
 pub use units::{Pieces, pieces};

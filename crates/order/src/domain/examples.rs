@@ -123,6 +123,8 @@ pub fn orders() -> Vec<(&'static str, Order)> {
         ("pending", pending()),
         ("confirmed", confirmed()),
         ("confirmed, left", after(confirmed(), dispatched(3))),
+        ("confirmed, paid and left", after(after(confirmed(), captured(3, TOTAL)), dispatched(3))),
+        ("confirmed, arrived unpaid", after(after(confirmed(), dispatched(3)), delivered(4))),
         ("confirmed, cancel asked", asked()),
         ("on hold, staff", confirmed().apply(&Event::PutOnHold { why: staff.clone() })),
         ("on hold, no money", confirmed().apply(&Event::PutOnHold { why: no_money })),

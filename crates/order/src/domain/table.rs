@@ -1,8 +1,12 @@
 //! The table of transitions: every state against every command, as text for the documents.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::{Event, Order, Refusal, examples};
+
+/// A change of state: from which, to which, and by what.
+pub type Transition = (String, String, String);
 
 /// The table in Markdown: a row for each command, a column for each state.
 ///
@@ -23,6 +27,22 @@ pub fn transition_table() -> String {
     }
     table.push('\n');
     table
+}
+
+/// How an order changes its state, each by the command that leads to it.
+pub fn transitions() -> BTreeSet<Transition> {
+    let mut changes = BTreeSet::new();
+    for (_, before) in examples::orders() {
+        for (name, command) in examples::commands() {
+            let events = before.decide(command).unwrap_or_default();
+            let after = before.clone().apply_all(&events).standing.life.status();
+            let status = before.standing.life.status();
+            if status != after {
+                changes.insert((status.to_string(), after.to_string(), name.replace('`', "")));
+            }
+        }
+    }
+    changes
 }
 
 fn cell(before: &Order, decided: Result<Vec<Event>, Refusal>) -> String {
