@@ -4,6 +4,7 @@ mod code;
 mod edges;
 mod house;
 mod lexer;
+mod links;
 mod manifests;
 mod problems;
 mod strangers;
@@ -47,6 +48,7 @@ pub fn run(tree: &Tree) -> Result<String, String> {
     findings.extend(manifests::check(tree));
     findings.extend(sources.iter().flat_map(house::check));
     findings.extend(problems::check(tree, &sources));
+    findings.extend(links::check(tree));
     findings.extend(strangers::check(tree));
     findings.sort();
     if findings.is_empty() {

@@ -12,13 +12,15 @@ pub struct File {
     pub text: String,
 }
 
-/// The files of the project that hold text.
+/// The files of the project.
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
     /// Where it is on this machine. Empty for a tree that a test made up.
     pub root: PathBuf,
-    /// The files, by path.
+    /// Those that hold text, by path.
     pub files: Vec<File>,
+    /// Where the others are: pictures.
+    pub pictures: Vec<String>,
 }
 
 impl Tree {
@@ -43,15 +45,16 @@ impl Tree {
         let mut paths: Vec<&str> = listed.split('\0').filter(|path| !path.is_empty()).collect();
         paths.sort_unstable();
         paths.dedup();
-        // A path that is listed and cannot be read as text is deleted, a link, or a picture.
-        let files = paths
-            .into_iter()
-            .filter_map(|path| {
-                let text = std::fs::read_to_string(root.join(path)).ok()?;
-                Some(File { path: path.to_owned(), text })
-            })
-            .collect();
-        Ok(Self { root: root.to_owned(), files })
+        let (mut files, mut pictures) = (Vec::new(), Vec::new());
+        for path in paths {
+            // What is listed and is no file has been deleted, or is a link.
+            match std::fs::read_to_string(root.join(path)) {
+                Ok(text) => files.push(File { path: path.to_owned(), text }),
+                Err(_) if root.join(path).is_file() => pictures.push(path.to_owned()),
+                Err(_) => {}
+            }
+        }
+        Ok(Self { root: root.to_owned(), files, pictures })
     }
 
     /// The Rust sources.
@@ -64,12 +67,19 @@ impl Tree {
         self.files.iter().find(|file| file.path == path)
     }
 
+    /// Whether there is a file of any kind at a path, or a folder with some in it.
+    pub fn has(&self, path: &str) -> bool {
+        let folder = format!("{path}/");
+        let texts = self.files.iter().map(|file| &file.path);
+        texts.chain(&self.pictures).any(|one| one == path || one.starts_with(&folder))
+    }
+
     /// A tree that was never on a disk.
     #[cfg(test)]
     pub fn made_of(files: &[(&str, &str)]) -> Self {
         let files =
             files.iter().map(|(path, text)| File { path: (*path).into(), text: (*text).into() });
-        Self { root: PathBuf::new(), files: files.collect() }
+        Self { files: files.collect(), ..Self::default() }
     }
 }
 
