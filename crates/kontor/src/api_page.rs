@@ -1,12 +1,16 @@
 //! The browsable page of the API, drawn from the OpenAPI document: no JavaScript, one page.
 
+mod schema;
+
 use std::collections::BTreeMap;
 
-use minijinja::Environment;
 use minijinja::value::Serde;
+use minijinja::{Environment, Value as Shown};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
+
+use schema::{Field, Type, entries, example, fields, linked, prose, type_name, types};
 
 const TEMPLATE: &str = include_str!("../templates/api.html");
 /// The style sheet of the page, and of the pages about problems.
@@ -16,6 +20,7 @@ pub const STYLE: &str = include_str!("../templates/api.css");
 struct Page {
     api: Value,
     tags: Vec<(String, Vec<Operation>)>,
+    types: Vec<Type>,
 }
 
 #[derive(Serialize)]
@@ -29,15 +34,6 @@ struct Operation {
     body: Option<Body>,
     responses: Vec<Answer>,
     curl: String,
-}
-
-#[derive(Serialize)]
-struct Field {
-    name: String,
-    r#in: String,
-    required: bool,
-    r#type: String,
-    description: String,
 }
 
 #[derive(Serialize)]
@@ -72,7 +68,12 @@ pub fn render(api: &OpenApi, base: &str) -> Result<String, minijinja::Error> {
     let tags: Vec<(String, Vec<Operation>)> = tags.into_iter().collect();
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
-    environment.render_str(TEMPLATE, Serde(Page { api, tags }))
+    let types = types(&api);
+    let names: BTreeMap<String, ()> = types.iter().map(|one| (one.name.clone(), ())).collect();
+    environment
+        .add_filter("linked", move |text: &str| Shown::from_safe_string(linked(text, &names)));
+    environment.add_filter("prose", |text: &str| Shown::from_safe_string(prose(text)));
+    environment.render_named_str("api.html", TEMPLATE, Serde(Page { api, tags, types }))
 }
 
 fn operation_of(api: &Value, path: &str, method: &str, raw: &Value, base: &str) -> Operation {
@@ -91,6 +92,7 @@ fn operation_of(api: &Value, path: &str, method: &str, raw: &Value, base: &str) 
     let schema = &raw["requestBody"]["content"]["application/json"]["schema"];
     let body =
         schema.is_object().then(|| Body { name: type_name(schema), fields: fields(api, schema) });
+    let sent = body.as_ref().map(|_| example(api, schema));
     let security: Vec<String> = raw["security"]
         .as_array()
         .into_iter()
@@ -107,7 +109,7 @@ fn operation_of(api: &Value, path: &str, method: &str, raw: &Value, base: &str) 
         })
         .collect();
     Operation {
-        curl: curl(path, method, body.is_some(), &security, &parameters, base),
+        curl: curl(path, method, sent.as_ref(), &security, &parameters, base),
         method: method.to_owned(),
         path: path.to_owned(),
         summary: text(&raw["summary"]),
@@ -122,7 +124,7 @@ fn operation_of(api: &Value, path: &str, method: &str, raw: &Value, base: &str) 
 fn curl(
     path: &str,
     method: &str,
-    body: bool,
+    body: Option<&Value>,
     security: &[String],
     parameters: &[Field],
     base: &str,
@@ -134,54 +136,11 @@ fn curl(
     if parameters.iter().any(|parameter| parameter.name.eq_ignore_ascii_case("idempotency-key")) {
         line.push_str(" -H \"Idempotency-Key: $(uuidgen)\"");
     }
-    if body {
-        line.push_str(" -H 'Content-Type: application/json' -d @body.json");
+    if let Some(body) = body {
+        let body = serde_json::to_string_pretty(body).unwrap_or_default();
+        line.push_str(&format!(" -H 'Content-Type: application/json' -d '{body}'"));
     }
     line
-}
-
-fn fields(api: &Value, schema: &Value) -> Vec<Field> {
-    let schema = resolve(api, schema);
-    let required: Vec<&str> =
-        schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-    entries(&schema["properties"])
-        .map(|(name, property)| Field {
-            name: name.to_owned(),
-            r#in: String::new(),
-            required: required.contains(&name),
-            r#type: type_name(property),
-            description: text(&property["description"]),
-        })
-        .collect()
-}
-
-fn resolve<'a>(api: &'a Value, schema: &'a Value) -> &'a Value {
-    schema["$ref"]
-        .as_str()
-        .and_then(|reference| api.pointer(reference.trim_start_matches('#')))
-        .unwrap_or(schema)
-}
-
-fn type_name(schema: &Value) -> String {
-    if let Some(reference) = schema["$ref"].as_str() {
-        return reference.rsplit('/').next().unwrap_or(reference).to_owned();
-    }
-    if let Some(options) = schema["oneOf"].as_array() {
-        let names: Vec<String> = options.iter().map(type_name).collect();
-        return names.join(" | ");
-    }
-    match &schema["type"] {
-        Value::String(name) if name == "array" => format!("{}[]", type_name(&schema["items"])),
-        Value::String(name) => name.clone(),
-        Value::Array(names) => {
-            names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" | ")
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => "any".to_owned(),
-    }
-}
-
-fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }
 
 fn text(value: &Value) -> String {

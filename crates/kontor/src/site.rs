@@ -18,13 +18,16 @@ use crate::{api_page, problems};
 pub const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// A shop in one program: carts, orders, stock, parcels, payments, invoices and mail.
-///
-/// Amounts are integers in minor units of their currency. Times are RFC 3339 in UTC. Errors are
-/// `application/problem+json`; each `type` has a page. `POST`s that make or move something of
-/// value take an `Idempotency-Key`.
+/// What the API says of itself.
+const ABOUT: &str = "A shop in one program: carts, orders, stock, parcels, payments, invoices and mail.\n\n\
+    Amounts are integers in minor units of their currency. Times are RFC 3339 in UTC. Errors are \
+    `application/problem+json`; each `type` has a page that says what can be done. A `POST` that makes or moves \
+    something of value takes an `Idempotency-Key`: sent again under its key, it answers with the same thing and does \
+    nothing more.\n\n\
+    A cart's answer holds the token that opens it, and later its order. Staff have tokens of their own.";
+
 #[derive(utoipa::OpenApi)]
-#[openapi(info(title = "Kontor", license(name = "Apache-2.0", identifier = "Apache-2.0")))]
+#[openapi(info(title = "Kontor", description = ABOUT, license(name = "Apache-2.0", identifier = "Apache-2.0")))]
 struct Document;
 
 /// Puts `services` below `/api/v1` and describes them.

@@ -1,14 +1,27 @@
 //! Invoices and credit notes as pages to read and to print: one HTML text each, with nothing
 //! loaded from elsewhere. What they say is [`crate::domain::document`]'s business.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use contracts::events::{Taxed, ZeroTaxReason};
 use contracts::{Money, Rate};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, Value, context};
+use sha2::{Digest as _, Sha256};
 
 use crate::domain::document::{Document, LineKind, Person, Series};
 
 const TEMPLATE: &str = include_str!("../templates/document.html");
+/// The style of the page. It is inside the page, so that a file that was kept still looks right.
+const STYLE: &str = include_str!("../templates/document.css");
+
+/// What the page may load: nothing but the one style that is inside it, which is named by its hash.
+pub fn policy() -> String {
+    let style = STANDARD.encode(Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+}
 
 /// The page for a document. Without a personal block it says that the block was removed.
 ///
@@ -46,6 +59,7 @@ pub fn page(document: &Document, person: Option<&Person>) -> Result<String, mini
                 Series::Invoice => "Invoice",
                 Series::CreditNote => "Credit note",
             },
+            style => STYLE,
             document => Value::from(Serde(document)),
             person => person.map(|person| Value::from(Serde(person))),
             lines => lines.collect::<Vec<Value>>(),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Html;
+use axum::http::header;
+use axum::response::{Html, IntoResponse, Response};
 use contracts::PaymentId;
 use platform::db::{Json as Column, Result as DbResult, Tx, Unit};
 use platform::http::extract::{Json, Path, Query};
@@ -107,9 +108,8 @@ pub(super) async fn show_invoice(
     State(service): State<Arc<PaymentService>>,
     Path(id): Path<Uuid>,
     context: RequestContext,
-) -> Result<Html<String>, Error> {
-    let view = read(&service, id, Series::Invoice, &context).await?;
-    Ok(Html(render::page(&view.document, view.person.as_ref())?))
+) -> Result<Response, Error> {
+    show(&service, id, Series::Invoice, &context).await
 }
 
 /// A credit note as a page to read and to print.
@@ -120,9 +120,19 @@ pub(super) async fn show_credit_note(
     State(service): State<Arc<PaymentService>>,
     Path(id): Path<Uuid>,
     context: RequestContext,
-) -> Result<Html<String>, Error> {
-    let view = read(&service, id, Series::CreditNote, &context).await?;
-    Ok(Html(render::page(&view.document, view.person.as_ref())?))
+) -> Result<Response, Error> {
+    show(&service, id, Series::CreditNote, &context).await
+}
+
+async fn show(
+    service: &PaymentService,
+    id: Uuid,
+    series: Series,
+    context: &RequestContext,
+) -> Result<Response, Error> {
+    let view = read(service, id, series, context).await?;
+    let page = Html(render::page(&view.document, view.person.as_ref())?);
+    Ok(([(header::CONTENT_SECURITY_POLICY, render::policy())], page).into_response())
 }
 
 async fn list(

@@ -145,6 +145,10 @@ fn noted(method: Method) -> Payment {
     payment
 }
 
+fn conflicted() -> Intent {
+    Intent::Conflicted { reason: "amount".to_owned(), held: Some(held(0)) }
+}
+
 fn waiting() -> Payment {
     payment(Intent::RequiresAction {
         attempt: operation(authorise(), AMOUNT.amount_minor),
@@ -157,7 +161,6 @@ fn waiting() -> Payment {
 /// One payment in each state, and where it matters in several situations of it.
 pub fn payments() -> Vec<(&'static str, Payment)> {
     let declined = || "card_declined".to_owned();
-    let conflicted = Intent::Conflicted { reason: "amount".to_owned(), held: Some(held(0)) };
     vec![
         ("noted, by card", noted(card())),
         ("noted, by transfer", noted(transfer())),
@@ -183,7 +186,7 @@ pub fn payments() -> Vec<(&'static str, Payment)> {
         ("failed", payment(Intent::Failed { declined: declined() })),
         ("voided", payment(Intent::Voided { held: Some(held(0)) })),
         ("expired", payment(Intent::Expired)),
-        ("conflicted", payment(conflicted)),
+        ("conflicted", payment(conflicted())),
     ]
 }
 
@@ -254,6 +257,14 @@ pub fn operations() -> Vec<(&'static str, Payment)> {
         ("capture, order ended", ended(under_way(authorised(), capture(), all))),
         ("capture of the rest", under_way(partly(), capture(), all - PART_MINOR)),
         ("void, order ended", ended(under_way(authorised(), OperationKind::Void, all))),
+        (
+            "void of the rest, order ended",
+            ended(under_way(partly(), OperationKind::Void, all - PART_MINOR)),
+        ),
+        (
+            "void of what conflicts, order ended",
+            ended(under_way(conflicted(), OperationKind::Void, all)),
+        ),
         ("refund", under_way(captured(), refund(), all)),
         ("refund, order ended", ended(under_way(captured(), refund(), all))),
     ]

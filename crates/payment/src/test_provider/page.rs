@@ -11,24 +11,31 @@ const PAGE: &str = r#"<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Test provider</title>
 <style>
-body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 4rem auto; padding: 0 1rem; color: #1d2433; }
-main { border: 1px solid #c9d0dc; border-radius: .75rem; padding: 1.5rem; }
-strong { font-size: 1.6rem; display: block; }
-form { display: inline-block; margin: 1rem .5rem 0 0; }
-button { font: inherit; padding: .6rem 1.2rem; border-radius: .5rem; border: 1px solid #1d2433; background: #fff; cursor: pointer; }
-button.yes { background: #1d2433; color: #fff; }
+:root { color-scheme: light dark; --ink: #1d2433; --paper: #fff; --line: #c9d0dc; --soft: #5a6474; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8eaf0; --paper: #161a22; --line: #3a4252; --soft: #a3acbb; } }
+body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 26rem; margin: 4rem auto; padding: 0 1rem; color: var(--ink); background: var(--paper); }
+main { border: 1px solid var(--line); border-radius: .75rem; padding: 1.5rem; }
+h1 { font-size: 1.1rem; margin: 0; } p { margin: .5rem 0; } p.note { color: var(--soft); }
+strong { font-size: 1.6rem; }
+div { display: flex; flex-wrap: wrap; gap: .75rem; margin-top: 1rem; }
+button { font: inherit; padding: .6rem 1.2rem; border-radius: .5rem; border: 1px solid var(--ink); background: var(--paper); color: var(--ink); cursor: pointer; }
+button.yes { background: var(--ink); color: var(--paper); }
+button:focus-visible { outline: 3px solid #2f7bd6; outline-offset: 2px; }
 </style>
 </head>
 <body>
 <main>
-<p>A test provider. No money moves here.</p>
-<strong>{{ amount }}</strong>
+<h1>Confirm a payment</h1>
+<p><strong>{{ amount }}</strong></p>
 {% if waits %}
+<div>
 <form method="post" action="/pay/{{ payment }}/confirm"><button class="yes">Confirm payment</button></form>
 <form method="post" action="/pay/{{ payment }}/refuse"><button>Refuse</button></form>
+</div>
 {% else %}
 <p>This payment is settled: {{ state }}.</p>
 {% endif %}
+<p class="note">This is the test provider of a shop: no money moves here.</p>
 </main>
 </body>
 </html>

@@ -1,7 +1,10 @@
 //! Invoices, their chain, and the ledger.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use payment::audit::{Chain, Documents, Journals, ReadAudit};
 use payment::domain::document::Series;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::shop::{Placed, Shop, shops};
@@ -81,6 +84,23 @@ async fn a_guest_prints_the_own_invoice() {
         }
         let (status, _) = shop.get(&format!("/credit-notes/{id}"), Some(&order.token)).await;
         assert_eq!(status.as_u16(), 404);
+    }
+}
+
+#[tokio::test]
+async fn an_invoice_may_load_its_own_style_and_nothing_else() {
+    for shop in shops().await {
+        let order = shop.paid("card", "ok").await;
+        shop.pack(&order, [3, 2]).await;
+        let invoices = shop.staff_sees("/invoices").await;
+        let page = format!("/invoices/{}/html", invoices["items"][0]["id"].as_str().unwrap());
+        let (_, html) = shop.get(&page, Some(&order.token)).await;
+        let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+        assert!(style.contains("@media print"), "{html}");
+        let named = format!("style-src 'sha256-{}'", STANDARD.encode(Sha256::digest(style)));
+        let policy = shop.policy_of(&page, &order.token).await;
+        assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+        assert!(policy.contains(&named), "{policy} does not allow {named}");
     }
 }
 

@@ -218,6 +218,15 @@ impl Shop {
         self.send(Method::GET, path, bearer, &[], None).await
     }
 
+    /// What a page may load, as its headers say.
+    pub async fn policy_of(&self, path: &str, bearer: &str) -> String {
+        let request = Request::builder()
+            .uri(format!("/api/v1{path}"))
+            .header(header::AUTHORIZATION, format!("Bearer {bearer}"));
+        let answer = self.app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        answer.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned()
+    }
+
     pub async fn post(
         &self,
         path: &str,
