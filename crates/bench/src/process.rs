@@ -33,7 +33,7 @@ pub async fn free_address() -> Result<SocketAddr, Failure> {
 }
 
 impl Process {
-    /// Starts `program` with `arguments`, and waits until `path` answers 200 on `address`.
+    /// Starts `program` with `arguments`, and waits until `path` answers with `status` on `address`.
     ///
     /// # Errors
     /// When it does not start, or is not ready within a minute.
@@ -42,7 +42,7 @@ impl Process {
         arguments: &[&str],
         variables: &[(&str, String)],
         (address, internal): (SocketAddr, SocketAddr),
-        path: &str,
+        (path, status): (&str, u16),
     ) -> Result<Self, Failure> {
         let watch = Stopwatch::start();
         let child = Command::new(program)
@@ -60,7 +60,7 @@ impl Process {
             }
             if TcpStream::connect(address).await.is_ok() {
                 let mut client = Client::connect(address).await?;
-                if client.send(http::Method::GET, path, &[], None).await?.status == 200 {
+                if client.send(http::Method::GET, path, &[], None).await?.status == status {
                     process.ready_after = watch.elapsed();
                     return Ok(process);
                 }

@@ -53,7 +53,7 @@ impl BenchShop {
             &["test-provider", "--listen", &listen, "--config", &config_path(&folder)],
             &[],
             (provider, provider),
-            "/",
+            ("/", 404),
         )
         .await?;
         let mut shop = Self {
@@ -97,8 +97,12 @@ impl BenchShop {
     async fn staff(&self, path: &str, kind: &str, body: String) -> Result<(), Failure> {
         let mut client = Client::connect(self.process.address).await?;
         let bearer = format!("Bearer {TOKEN}");
-        let headers =
-            [("authorization", bearer.as_str()), ("content-type", kind), ("idempotency-key", path)];
+        let key = platform::ids::Ids::from_system(Clock::system()).uuid().to_string();
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("content-type", kind),
+            ("idempotency-key", key.as_str()),
+        ];
         let answer = client.send_raw(Method::POST, path, &headers, body).await?;
         if answer.status.is_success() {
             return Ok(());
@@ -209,7 +213,7 @@ async fn start(
     addresses: (SocketAddr, SocketAddr),
 ) -> Result<Process, Failure> {
     let arguments = ["run", "--no-demo", "--config", &config_path(folder)];
-    Process::start(program, &arguments, &[], addresses, "/api/v1/products").await
+    Process::start(program, &arguments, &[], addresses, ("/api/v1/products", 200)).await
 }
 
 fn config_path(folder: &TempDir) -> String {
@@ -257,5 +261,6 @@ token_sha256 = "{TOKEN_SHA256}"
 pub async fn hello() -> Result<Process, Failure> {
     let address = free_address().await?;
     let program = std::env::current_exe()?;
-    Process::start(&program, &["hello", &address.to_string()], &[], (address, address), "/").await
+    Process::start(&program, &["hello", &address.to_string()], &[], (address, address), ("/", 200))
+        .await
 }

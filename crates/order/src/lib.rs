@@ -21,7 +21,6 @@ mod said;
 mod shop;
 pub mod store;
 mod timeline;
-mod watch;
 
 use std::sync::Arc;
 
@@ -39,14 +38,12 @@ pub use domain::pricing::BookError;
 pub use timeline::Entry;
 
 use shop::Shop;
-use watch::Watchers;
 
 /// The order service.
 #[derive(Debug)]
 pub struct Orders {
     db: Db,
     shop: Arc<Shop>,
-    watchers: Arc<Watchers>,
 }
 
 impl Orders {
@@ -56,7 +53,7 @@ impl Orders {
     /// What in the configuration cannot be right.
     pub fn new(db: Db, config: Config) -> Result<Self, BookError> {
         let shop = Arc::new(Shop::new(config)?);
-        Ok(Self { db, shop, watchers: Arc::default() })
+        Ok(Self { db, shop })
     }
 }
 
@@ -92,9 +89,7 @@ impl Service for Orders {
     }
 
     async fn react(&self, tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<Vec<Verdict>> {
-        let (verdicts, orders) = reactions::react(tx, batch).await?;
-        self.watchers.wake(&orders);
-        Ok(verdicts)
+        reactions::react(tx, batch).await
     }
 
     async fn perform(&self, _: &Task) {}

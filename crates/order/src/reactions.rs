@@ -71,12 +71,11 @@ enum Concern {
     Nothing(String),
 }
 
-/// Handles a batch: products first, then all orders together. Answers also which orders were
-/// touched.
+/// Handles a batch: products first, then all orders together.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn react(tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<(Vec<Verdict>, Vec<OrderId>)> {
+pub async fn react(tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<Vec<Verdict>> {
     let mut products = NewestOffers::default();
     let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(batch.len());
     let mut asked = Vec::new();
@@ -99,8 +98,7 @@ pub async fn react(tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<(Vec<Verdict>,
             Some(Outcome::Unknown) | None => Verdict::Failed("there is no such order".to_owned()),
         })
     };
-    let verdicts = verdicts.into_iter().map(verdict).collect();
-    Ok((verdicts, asked.into_iter().map(|asked| asked.order_id).collect()))
+    Ok(verdicts.into_iter().map(verdict).collect())
 }
 
 fn concern(delivery: &Delivery, products: &mut NewestOffers) -> Concern {

@@ -19,8 +19,10 @@ mod value;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use contracts::Source;
+use uuid::Uuid;
 
 pub use error::Error;
 pub use migrate::Migration;
@@ -36,6 +38,7 @@ use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::kernel::Statements;
 use crate::kernel::wake::Wake;
+pub use crate::kernel::watch::Watch;
 
 /// What the database answers.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -190,6 +193,12 @@ impl Db {
             Engine::Sqlite(sqlite) => sqlite.read(&self.scope, &unit).await,
             Engine::Postgres(postgres) => postgres.read(&self.scope, &unit).await,
         }
+    }
+
+    /// Watches `subject` from now on: a commit of this process that says [`Tx::changed`] about it
+    /// wakes, and `pause` is how long until it is worth looking for those of other processes.
+    pub fn watch(&self, subject: Uuid, pause: Duration) -> Watch {
+        self.scope.wake.watchers.watch(subject, self.scope.clock.clone(), pause)
     }
 
     /// The same database, its transactions stopped by `pause` where it is on a PostgreSQL server:

@@ -14,5 +14,6 @@ pub(crate) mod retention;
 pub(crate) mod schema;
 mod statements;
 pub(crate) mod wake;
+pub(crate) mod watch;
 
 pub(crate) use statements::Statements;

@@ -148,7 +148,7 @@ pub async fn cancel(
     Ok((status, Json(OrderView::new(shown, &access))))
 }
 
-/// Carries out a command on one order and wakes whoever waits for it.
+/// Carries out a command on one order.
 pub(super) async fn carry_out(
     service: &Orders,
     id: OrderId,
@@ -158,9 +158,7 @@ pub(super) async fn carry_out(
 ) -> Result<ShownOrder, Error> {
     let cause = context.cause(id.to_string());
     let unit = CommandOrder { id, access: access.clone(), command, cause };
-    let shown = service.db.write(unit).await??;
-    service.watchers.wake(&[id]);
-    Ok(shown)
+    service.db.write(unit).await?
 }
 
 /// A reason is a line of a sensible length.
@@ -192,13 +190,13 @@ async fn settle(
 ) -> Result<ShownOrder, Error> {
     let clock = service.db.clock();
     let until = clock.now().plus(wait);
-    let mut watch = service.watchers.watch(id, Duration::from_millis(500));
+    let mut watch = service.db.watch(id.uuid(), Duration::from_millis(500));
     loop {
         let shown = find(service, id, access).await?;
         if is_settled(&shown) || clock.now() >= until {
             return Ok(shown);
         }
-        watch.news(clock, until).await;
+        watch.changed(until).await;
     }
 }
 

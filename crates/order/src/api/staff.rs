@@ -152,7 +152,6 @@ pub async fn refund(
     let unit = GrantRefund { id, amount_minor, line_id, reason, request, cause };
     let granted = service.db.write(unit).await.map_err(crate::error::Error::from)?;
     let (refund_id, shown) = granted?;
-    service.watchers.wake(&[id]);
     let order = OrderView::new(shown, &Access::Staff);
     Ok((StatusCode::CREATED, Json(RefundView { refund_id, order })))
 }

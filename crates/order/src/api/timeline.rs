@@ -11,6 +11,7 @@ use contracts::{OrderId, Timestamp};
 use futures_util::future::{self, Either};
 use futures_util::stream::{self, Stream};
 use http::HeaderMap;
+use platform::db::Watch;
 use platform::http::extract::{Json, Path, Query};
 use platform::http::{Problem, RequestContext};
 use platform::tasks::CancellationToken;
@@ -22,7 +23,6 @@ use crate::Orders;
 use crate::error::Error;
 use crate::orders::{Access, ReadTimeline};
 use crate::timeline::Entry;
-use crate::watch::Watch;
 
 /// How many rows of a timeline are read at once.
 const PAGE: i64 = 100;
@@ -96,7 +96,7 @@ pub async fn follow(
         Some(Err(_)) => return Err(Error::wrong("/Last-Event-ID", "is not a version")),
     };
     super::find(&service, id, &access).await?;
-    let watch = service.watchers.watch(id, Duration::from_secs(5));
+    let watch = service.db.watch(id.uuid(), Duration::from_secs(5));
     let stopping = context.stopping().clone();
     let ready = VecDeque::new();
     let following = Following { service, id, access, after, watch, stopping, ready };
@@ -138,8 +138,7 @@ impl Following {
     /// Waits for news; answers whether to go on.
     async fn wait(&mut self) -> bool {
         let for_ever = Timestamp::from_micros(i64::MAX);
-        let clock = self.service.db.clock();
-        let news = std::pin::pin!(self.watch.news(clock, for_ever));
+        let news = std::pin::pin!(self.watch.changed(for_ever));
         let stopped = std::pin::pin!(self.stopping.cancelled());
         match future::select(news, stopped).await {
             Either::Left(_) => true,

@@ -189,7 +189,8 @@ pub async fn insert_timeline<'a>(
         let first = last.saturating_sub(i64::try_from(entries.len()).unwrap_or(0)) + 1;
         params![id, first, last, Json(entries)]
     };
-    let rows: Vec<_> = rows.into_iter().map(row).collect();
+    let rows: Vec<_> =
+        rows.into_iter().inspect(|(id, ..)| tx.changed(id.uuid())).map(row).collect();
     tx.execute_many(INSERT_TIMELINE, rows, Expect::Version).await.map(drop)
 }
 

@@ -134,6 +134,11 @@ impl<'a> Tx<'a> {
         self.pending.request_effect(name, id, payload, cause);
     }
 
+    /// Wakes whoever watches `subject` ([`super::Db::watch`]) after the commit.
+    pub fn changed(&mut self, subject: Uuid) {
+        self.pending.changed.push(subject);
+    }
+
     /// Executes a write.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub(crate) struct Pending {
     effects: Vec<(&'static str, Uuid, String)>,
     /// When the first of what the inbox keeps for another try is due.
     next_try: Option<Timestamp>,
+    /// What has changed that somebody may be watching.
+    pub(crate) changed: Vec<Uuid>,
 }
 
 /// What a committed unit has left.
@@ -29,6 +31,7 @@ pub(crate) struct Flushed {
     pub(crate) events: usize,
     pub(crate) effects: usize,
     pub(crate) earliest_due: Option<Timestamp>,
+    pub(crate) changed: Vec<Uuid>,
 }
 
 /// What a timer or an effect carries in its inbox row.
@@ -123,7 +126,7 @@ pub(crate) async fn flush(tx: &mut Tx<'_>) -> Result<Flushed> {
     tx.execute_many(insert, rows, Expect::AtMostOne).await?;
     let events = pending.events.len();
     let published = write_events(tx, pending.events).await?;
-    Ok(Flushed { published, events, effects, earliest_due })
+    Ok(Flushed { published, events, effects, earliest_due, changed: pending.changed })
 }
 
 async fn write_timers(tx: &mut Tx<'_>, pending: &Pending) -> Result<Option<Timestamp>> {

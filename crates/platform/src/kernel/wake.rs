@@ -1,11 +1,13 @@
 //! Telling the loops of a service that there is something to do, so that they need not ask.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use contracts::Timestamp;
 use tokio::sync::Notify;
 
 use super::pending::Flushed;
+use super::watch::Watchers;
 
 /// What the loops of one service wait for.
 #[derive(Debug)]
@@ -16,6 +18,8 @@ pub(crate) struct Wake {
     pub(crate) effects: Notify,
     /// A timer or another try is due earlier than was known.
     pub(crate) timers: Notify,
+    /// Something that is watched has changed.
+    pub(crate) watchers: Arc<Watchers>,
     next_timer: AtomicI64,
 }
 
@@ -25,6 +29,7 @@ impl Default for Wake {
             events: Notify::new(),
             effects: Notify::new(),
             timers: Notify::new(),
+            watchers: Arc::default(),
             next_timer: AtomicI64::new(i64::MAX),
         }
     }
@@ -35,6 +40,9 @@ impl Wake {
     pub(crate) fn after_commit(&self, left: &Flushed) {
         if left.events > 0 {
             self.events.notify_one();
+        }
+        if !left.changed.is_empty() {
+            self.watchers.wake(&left.changed);
         }
         if left.effects > 0 {
             self.effects.notify_one();
