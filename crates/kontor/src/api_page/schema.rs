@@ -100,10 +100,7 @@ fn example_within(api: &Value, schema: &Value, depth: usize) -> Value {
     if let Some(option) = first("oneOf").or_else(|| first("anyOf")) {
         return example_within(api, option, depth + 1);
     }
-    let kind = match &schema["type"] {
-        Value::Array(kinds) => kinds.first().unwrap_or(&Value::Null),
-        kind => kind,
-    };
+    let kind = first("type").unwrap_or(&schema["type"]);
     match (kind.as_str(), schema["format"].as_str()) {
         (Some("object"), _) => example_object(api, schema, depth),
         (Some("array"), _) => json!([example_within(api, &schema["items"], depth + 1)]),
