@@ -15,6 +15,7 @@ pub fn check(source: &Source<'_>) -> Vec<Finding> {
     findings.extend(comments(source));
     findings.extend(test_names(source));
     findings.extend(type_names(source));
+    findings.extend(purity(source));
     findings
 }
 
@@ -112,6 +113,22 @@ fn test_names(source: &Source<'_>) -> Vec<Finding> {
     findings
 }
 
+/// The rules of a service know no kernel and no outside: they are values in and values out.
+fn purity(source: &Source<'_>) -> Vec<Finding> {
+    let (_, inside) = source.path.split_once("/src/").unwrap_or_default();
+    if !(inside.starts_with("domain/") || inside == "domain.rs") {
+        return Vec::new();
+    }
+    let outside = ["platform::", "tokio::", "axum::", "async ", "std::fs", "std::net", "std::env"];
+    let found = outside.into_iter().flat_map(|needle| source.words(needle));
+    found
+        .filter(|at| *at < source.tests_from)
+        .map(|at| {
+            Finding::new(source.path, source.line_at(at), "the domain is pure: no kernel, no I/O")
+        })
+        .collect()
+}
+
 fn type_names(source: &Source<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for keyword in ["struct ", "enum ", "trait "] {
@@ -184,6 +201,18 @@ mod tests {
     fn a_test_that_is_no_sentence_is_found() {
         assert_eq!(lines_of("//! A.\n#[test]\nfn test_it() {}\n"), [2]);
         assert_eq!(lines_of("//! A.\n#[tokio::test]\nasync fn it_should_work() {}\n"), [2]);
+    }
+
+    #[test]
+    fn rules_that_reach_outside_are_found_and_their_tests_may() {
+        let text = "//! A.\nuse platform::db::Tx;\nasync fn a() {}\n#[cfg(test)]\nmod tests {\n    use std::fs;\n}\n";
+        let lines = |path: &str| -> Vec<usize> {
+            let file = File { path: path.into(), text: text.into() };
+            purity(&Source::of(&file)).into_iter().map(|finding| finding.line).collect()
+        };
+        assert_eq!(lines("crates/order/src/domain/life.rs"), [2, 3]);
+        assert_eq!(lines("crates/order/src/domain.rs"), [2, 3]);
+        assert_eq!(lines("crates/order/src/handlers.rs"), [0; 0]);
     }
 
     #[test]
