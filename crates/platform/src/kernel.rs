@@ -1,6 +1,6 @@
 //! Events, retries, timers, effects and dead letters: one mechanism carries them all.
 //!
-//! A unit of work leaves events, timers and effects in its transaction ([`pending`]). The
+//! A unit of work leaves events, timers and effects in its transaction (`pending`). The
 //! [`inbox`] holds everything that waits for the service: timers, effects, events that failed or
 //! came too early. What fails eight times is parked for a person.
 

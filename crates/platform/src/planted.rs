@@ -1,7 +1,7 @@
 //! Bugs planted on purpose, so that the simulation can show that it would find them.
 //!
 //! Without the feature `planted`, which no program of the shop is built with, [`is`] is `false` at
-//! compile time and the bugs are not there. With it, one at a time can be planted by [`plant`].
+//! compile time and the bugs are not there. With it, one at a time can be planted by `plant`.
 
 /// A bug of a kind that shops have had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,8 +1,8 @@
 //! The whole shop under a seeded scheduler with faults: the real services on one database in
 //! memory, one thread, virtual time.
 //!
-//! A [`plan`] says what a seed is to be like; [`trouble`] picks what happens next and what goes
-//! wrong with it; [`settle`] heals and waits; the [`auditor`] judges. What is real: services,
+//! A [`plan`] says what a seed is to be like; `trouble` picks what happens next and what goes
+//! wrong with it; `settle` heals and waits; the `auditor` judges. What is real: services,
 //! kernel, routers, SQL. What is simulated: time, the provider, the mail server, the bus of
 //! hand-over mode, people, and death.
 //!
