@@ -29,8 +29,8 @@ pub use migrate::Migration;
 pub use pause::Pause;
 pub use postgres::Postgres;
 pub use row::{Column, FromRow, Row};
-pub(crate) use sqlite::Reading;
-pub use sqlite::{Fault, Head, LogEntry, LogRead, Sqlite};
+pub use sqlite::{Fault, LogEntry, LogRead, Sqlite};
+pub(crate) use sqlite::{Job, Listener, Place, Reading, unattended};
 pub use tx::{Expect, NewEvent, Tx};
 pub use value::{Json, Value};
 

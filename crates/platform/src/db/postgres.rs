@@ -91,7 +91,7 @@ impl Postgres {
         let begun = client.transaction().await.map_err(|e| Error::from_postgres("BEGIN", e))?;
         let mut tx = Tx::new(Conn::Postgres(begun), scope).paused_by(self.pause.as_ref());
         // An error drops the transaction, which rolls it back.
-        let (out, flushed) = run(&mut tx, unit).await?;
+        let (out, mut flushed) = run(&mut tx, unit).await?;
         let work = tx.work();
         let Conn::Postgres(begun) = tx.conn else { return Err(Error::Closed) };
         if let Some(pause) = &self.pause {
@@ -103,7 +103,7 @@ impl Postgres {
             if let Error::Unavailable(source) = refused { Error::Unknown(source) } else { refused }
         })?;
         scope.counters.add(work);
-        scope.wake.after_commit(&flushed);
+        scope.wake.after_commit(&mut flushed);
         Ok(out)
     }
 

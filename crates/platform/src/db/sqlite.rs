@@ -1,5 +1,6 @@
 //! The SQLite engine: one file for the shop, one writer that batches, readers beside it.
 
+mod follow;
 mod gate;
 mod job;
 mod log;
@@ -9,21 +10,25 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread::JoinHandle;
 
 use contracts::Source;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
 use super::error::panicked;
 use super::migrate::{Dialect, Migration, runners, tables};
 use super::tx::Conn;
 use super::{Error, Result, Scope, Tx, Unit};
 use crate::kernel::outbox::Stored;
+use follow::Follower;
+pub(crate) use follow::{Listener, Place};
 use gate::Gate;
-use job::{Batch, Job, UnitJob, poll_once};
+use job::{Batch, UnitJob, poll_once};
+pub(crate) use job::{Job, unattended};
 use log::Found;
-pub use log::{Head, LogEntry, LogRead};
+pub use log::{LogEntry, LogRead};
 use running::Running;
 
 /// How many units one transaction takes at most.
@@ -54,11 +59,13 @@ pub enum Fault {
 /// The shop's one file.
 pub struct Sqlite {
     writer: Mutex<Writer>,
+    /// Locked by the writer while it works, after [`Sqlite::writer`].
+    followers: Mutex<Vec<Follower>>,
     readers: Vec<Mutex<Writer>>,
     queue: Mutex<Queue>,
     arrived: Condvar,
     log: Mutex<log::Log>,
-    head: watch::Sender<Head>,
+    thread: Mutex<Option<JoinHandle<()>>>,
     running: Option<Running>,
 }
 
@@ -71,7 +78,17 @@ struct Writer {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Box<dyn Job>>,
+    /// Those who follow the log have something to do.
+    more: bool,
     closed: bool,
+}
+
+impl Queue {
+    /// Up to `many` units, and whether there is more for those who follow the log.
+    fn take(&mut self, many: usize) -> (Vec<Box<dyn Job>>, bool) {
+        let many = many.min(self.jobs.len());
+        (self.jobs.drain(..many).collect(), std::mem::take(&mut self.more))
+    }
 }
 
 impl std::fmt::Debug for Sqlite {
@@ -121,12 +138,13 @@ impl Sqlite {
     }
 
     fn start_writer(self: &Arc<Self>) -> Result<()> {
-        let thread = Arc::clone(self);
-        std::thread::Builder::new()
+        let sqlite = Arc::clone(self);
+        let thread = std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || thread.write_until_closed())
-            .map(drop)
-            .map_err(Error::unavailable)
+            .spawn(move || sqlite.write_until_closed())
+            .map_err(Error::unavailable)?;
+        *locked(&self.thread) = Some(thread);
+        Ok(())
     }
 
     /// Whether the process that had the file open before ended without [`Sqlite::close`].
@@ -168,11 +186,12 @@ impl Sqlite {
     fn new(writer: Writer, readers: Vec<Mutex<Writer>>, running: Option<Running>) -> Arc<Self> {
         Arc::new(Self {
             writer: Mutex::new(writer),
+            followers: Mutex::default(),
             readers,
             queue: Mutex::default(),
             arrived: Condvar::new(),
             log: Mutex::default(),
-            head: watch::Sender::new(Head::default()),
+            thread: Mutex::default(),
             running,
         })
     }
@@ -187,12 +206,17 @@ impl Sqlite {
         Some(connection)
     }
 
-    /// Lets the writer finish what is waiting and stop. Later units are told [`Error::Closed`].
+    /// Lets the writer finish what is waiting and stop, and waits until it has. Later units are told
+    /// [`Error::Closed`].
     pub fn close(&self) {
         locked(&self.queue).closed = true;
         self.arrived.notify_all();
-        // The writer holds this while it works.
-        drop(locked(&self.writer));
+        if let Some(thread) = locked(&self.thread).take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer panicked");
+        }
+        locked(&self.followers).clear();
         if let Some(running) = &self.running {
             running.leave();
         }
@@ -279,14 +303,13 @@ impl Sqlite {
     fn write_until_closed(&self) {
         loop {
             let mut queue = locked(&self.queue);
-            while queue.jobs.is_empty() {
+            while queue.jobs.is_empty() && !queue.more {
                 if queue.closed {
                     return;
                 }
                 queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
-            let many = queue.jobs.len().min(MAX_BATCH);
-            let jobs = queue.jobs.drain(..many).collect();
+            let (jobs, _) = queue.take(MAX_BATCH);
             drop(queue);
             self.run(jobs, Fault::None);
         }
@@ -299,12 +322,8 @@ impl Sqlite {
 
     /// Runs up to `many` of the units that wait, in one transaction, and makes `fault` happen to it.
     pub fn pump(&self, many: usize, fault: Fault) {
-        let jobs: Vec<Box<dyn Job>> = {
-            let mut queue = locked(&self.queue);
-            let many = many.min(queue.jobs.len());
-            queue.jobs.drain(..many).collect()
-        };
-        if !jobs.is_empty() {
+        let (jobs, more) = locked(&self.queue).take(many);
+        if more || !jobs.is_empty() {
             self.run(jobs, fault);
         }
     }
@@ -312,17 +331,29 @@ impl Sqlite {
     fn run(&self, jobs: Vec<Box<dyn Job>>, fault: Fault) {
         let mut writer = locked(&self.writer);
         let writer = &mut *writer;
-        let batch = Batch { connection: &mut writer.connection, gate: &writer.gate };
-        batch.run(jobs, fault, &|published| {
-            if let Some(head) = locked(&self.log).append(published) {
-                self.head.send_replace(head);
-            }
-        });
+        let batch = Batch {
+            connection: &mut writer.connection,
+            gate: &writer.gate,
+            log: &self.log,
+            followers: &mut locked(&self.followers),
+        };
+        if batch.run(jobs, fault) {
+            locked(&self.queue).more = true;
+        }
     }
 
-    /// Is told of each commit that published something.
-    pub fn heads(&self) -> watch::Receiver<Head> {
-        self.head.subscribe()
+    /// Hands a consumer to the writer, which lets it react to each event in the transaction that
+    /// publishes it. What is answered comes when it is given back.
+    pub(crate) fn lead(
+        &self,
+        listener: Box<dyn Listener>,
+        place: Place,
+    ) -> oneshot::Receiver<Place> {
+        let (follower, given_back) = Follower::new(listener, place);
+        locked(&self.followers).push(follower);
+        locked(&self.queue).more = true;
+        self.arrived.notify_one();
+        given_back
     }
 
     /// The next events for a consumer that has handled everything up to `positions`.

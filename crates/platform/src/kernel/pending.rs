@@ -10,14 +10,17 @@ use uuid::Uuid;
 use crate::cause::Cause;
 use crate::db::tx::Published;
 use crate::db::{Expect, Result, Tx};
+use crate::kernel::effects::LEASE;
+use crate::kernel::wake::{Claimed, Room};
 use crate::params;
+use crate::service::Task;
 
 /// What is to be written when the unit is done.
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) events: Vec<Envelope>,
     timers: BTreeMap<(&'static str, String), Option<(Timestamp, String)>>,
-    effects: Vec<(&'static str, Uuid, String)>,
+    effects: Vec<(&'static str, Uuid, Body)>,
     /// When the first of what the inbox keeps for another try is due.
     next_try: Option<Timestamp>,
     /// What has changed that somebody may be watching.
@@ -29,6 +32,9 @@ pub(crate) struct Pending {
 pub(crate) struct Flushed {
     pub(crate) published: Vec<Published>,
     pub(crate) events: usize,
+    /// Effects that this process has under a lease already.
+    pub(crate) claimed: Vec<Claimed>,
+    /// How many others were asked for.
     pub(crate) effects: usize,
     pub(crate) earliest_due: Option<Timestamp>,
     pub(crate) changed: Vec<Uuid>,
@@ -46,9 +52,9 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    fn new(text: &str, cause: &Cause) -> Self {
+    fn new(text: String, cause: &Cause) -> Self {
         Self {
-            text: text.to_owned(),
+            text,
             causation: cause.causation,
             correlation: cause.correlation.clone(),
             trace: cause.trace,
@@ -75,7 +81,7 @@ impl Pending {
         due: Timestamp,
         cause: &Cause,
     ) {
-        let body = serde_json::to_string(&Body::new(subject, cause)).unwrap_or_default();
+        let body = serde_json::to_string(&Body::new(subject.to_owned(), cause)).unwrap_or_default();
         self.timers.insert((name, subject.to_owned()), Some((due, body)));
     }
 
@@ -104,8 +110,7 @@ impl Pending {
         payload: String,
         cause: &Cause,
     ) {
-        let body = serde_json::to_string(&Body::new(&payload, cause)).unwrap_or_default();
-        self.effects.push((name, id, body));
+        self.effects.push((name, id, Body::new(payload, cause)));
     }
 }
 
@@ -119,14 +124,41 @@ pub(crate) async fn flush(tx: &mut Tx<'_>) -> Result<Flushed> {
     let pending = std::mem::take(&mut tx.pending);
     let earliest_timer = write_timers(tx, &pending).await?;
     let earliest_due = [earliest_timer, pending.next_try].into_iter().flatten().min();
-    let now = tx.now();
-    let effects = pending.effects.len();
-    let insert = tx.scope.kernel.insert_effect.as_str();
-    let rows = pending.effects.iter().map(|(name, id, body)| params![*name, *id, now, now, body]);
-    tx.execute_many(insert, rows, Expect::AtMostOne).await?;
+    let asked = pending.effects.len();
+    let claimed = write_effects(tx, pending.effects).await?;
+    let effects = asked - claimed.len();
     let events = pending.events.len();
     let published = write_events(tx, pending.events).await?;
-    Ok(Flushed { published, events, effects, earliest_due, changed: pending.changed })
+    Ok(Flushed { published, events, claimed, effects, earliest_due, changed: pending.changed })
+}
+
+/// Those that this process has room for are its own from the start: nobody has to claim them.
+async fn write_effects(
+    tx: &mut Tx<'_>,
+    effects: Vec<(&'static str, Uuid, Body)>,
+) -> Result<Vec<Claimed>> {
+    let now = tx.now();
+    let room: Vec<Option<Room>> = effects.iter().map(|_| tx.scope.wake.room()).collect();
+    let mut rows = Vec::with_capacity(effects.len());
+    for ((name, id, body), room) in effects.iter().zip(&room) {
+        let (due, tries) = if room.is_some() { (now.plus(LEASE), 1_i64) } else { (now, 0) };
+        let text = serde_json::to_string(body).unwrap_or_default();
+        rows.push(params![*name, *id, due, now, text, tries]);
+    }
+    let insert = tx.scope.kernel.insert_effect.as_str();
+    let inserted = tx.execute_many(insert, rows, Expect::AtMostOne).await?;
+    let source = tx.scope.source;
+    let mut claimed = Vec::new();
+    for (((name, id, body), room), inserted) in effects.into_iter().zip(room).zip(inserted) {
+        // It was asked for before, and is under way.
+        let Some(room) = room.filter(|_| inserted == 1) else { continue };
+        let cause = body.cause(source);
+        let (name, payload) = (name.to_owned(), body.text);
+        let (attempt, epoch, waits) = (1, 1, 0);
+        let task = Task { name, id, payload, attempt, cause, epoch, since: now, waits };
+        claimed.push(Claimed { task, room });
+    }
+    Ok(claimed)
 }
 
 async fn write_timers(tx: &mut Tx<'_>, pending: &Pending) -> Result<Option<Timestamp>> {

@@ -41,8 +41,8 @@ statements! {
         VALUES ($1, $2, 'timer', 'waiting', $3, $4, $5) ON CONFLICT (reaction, id) \
         DO UPDATE SET due_at = excluded.due_at, created_at = excluded.created_at, state = 'waiting', \
         attempts = 0, waits = 0, error = NULL, body = excluded.body";
-    insert_effect = "INSERT INTO {s}_inbox (reaction, id, kind, state, due_at, created_at, body) \
-        VALUES ($1, $2, 'effect', 'waiting', $3, $4, $5) ON CONFLICT (reaction, id) DO NOTHING";
+    insert_effect = "INSERT INTO {s}_inbox (reaction, id, kind, state, due_at, created_at, body, attempts, epoch) \
+        VALUES ($1, $2, 'effect', 'waiting', $3, $4, $5, $6, $6) ON CONFLICT (reaction, id) DO NOTHING";
     insert_kept = "INSERT INTO {s}_inbox (reaction, id, kind, state, due_at, created_at, attempts, waits, error, body) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (reaction, id) \
         DO UPDATE SET state = excluded.state, due_at = excluded.due_at, attempts = excluded.attempts, \

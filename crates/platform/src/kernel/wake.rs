@@ -1,21 +1,29 @@
 //! Telling the loops of a service that there is something to do, so that they need not ask.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use contracts::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::pending::Flushed;
 use super::watch::Watchers;
+use crate::service::Task;
 
 /// What the loops of one service wait for.
 #[derive(Debug)]
 pub(crate) struct Wake {
     /// There are events to relay.
     pub(crate) events: Notify,
-    /// There are effects to perform.
+    /// There are effects to claim.
     pub(crate) effects: Notify,
+    /// There are claimed effects to begin.
+    pub(crate) begin: Notify,
+    /// How many more effects this process can have under way: none while it performs none.
+    room: Arc<Semaphore>,
+    /// Effects it has under a lease and has not begun.
+    claimed: Mutex<VecDeque<Claimed>>,
     /// A timer or another try is due earlier than was known.
     pub(crate) timers: Notify,
     /// Something that is watched has changed.
@@ -23,11 +31,25 @@ pub(crate) struct Wake {
     next_timer: AtomicI64,
 }
 
+/// Room for one effect to be under way.
+pub(crate) type Room = OwnedSemaphorePermit;
+
+/// An effect under this process's lease.
+#[derive(Debug)]
+pub(crate) struct Claimed {
+    pub(crate) task: Task,
+    /// Kept until its outcome is recorded.
+    pub(crate) room: Room,
+}
+
 impl Default for Wake {
     fn default() -> Self {
         Self {
             events: Notify::new(),
             effects: Notify::new(),
+            begin: Notify::new(),
+            room: Arc::new(Semaphore::new(0)),
+            claimed: Mutex::default(),
             timers: Notify::new(),
             watchers: Arc::default(),
             next_timer: AtomicI64::new(i64::MAX),
@@ -37,7 +59,7 @@ impl Default for Wake {
 
 impl Wake {
     /// A unit has been committed.
-    pub(crate) fn after_commit(&self, left: &Flushed) {
+    pub(crate) fn after_commit(&self, left: &mut Flushed) {
         if left.events > 0 {
             self.events.notify_one();
         }
@@ -47,11 +69,39 @@ impl Wake {
         if left.effects > 0 {
             self.effects.notify_one();
         }
+        if !left.claimed.is_empty() {
+            let mut claimed = self.claimed.lock().unwrap_or_else(PoisonError::into_inner);
+            claimed.extend(left.claimed.drain(..));
+            drop(claimed);
+            self.begin.notify_one();
+        }
         if let Some(due) = left.earliest_due
             && due.micros() < self.next_timer.fetch_min(due.micros(), Ordering::SeqCst)
         {
             self.timers.notify_one();
         }
+    }
+
+    /// From now on, so many effects may be under way at once.
+    pub(crate) fn make_room(&self, many: usize) {
+        self.room.add_permits(many);
+    }
+
+    /// No further effect is begun in this process.
+    pub(crate) fn close_room(&self) {
+        while let Some(room) = self.room() {
+            room.forget();
+        }
+    }
+
+    /// Room for one more effect, if there is any.
+    pub(crate) fn room(&self) -> Option<Room> {
+        Arc::clone(&self.room).try_acquire_owned().ok()
+    }
+
+    /// What has been claimed and not begun.
+    pub(crate) fn claimed(&self) -> VecDeque<Claimed> {
+        std::mem::take(&mut *self.claimed.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The loop has looked: nothing is due before `next`.

@@ -37,6 +37,9 @@ pub trait Host: Send + Sync + 'static {
     fn publishes(&self) -> &'static [contracts::EventKind];
     /// Handles the next events of the file's log. Says whether there were any.
     fn step_log(&self) -> BoxFuture<'_, Result<bool>>;
+    /// Lets the file's writer make it react in the transactions that publish, for as long as it
+    /// keeps up and nothing fails.
+    fn follow_log(&self) -> BoxFuture<'_, Result<()>>;
     /// Handles one batch of the next events one at a time, each try counted before it is made: for
     /// the start after a run that did not finish. What that run died of is among them, for a batch
     /// is all that is ever under way.

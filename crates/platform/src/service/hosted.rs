@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use super::{Delivery, EffectSpec, Host, Origin, Performed, Reaction, Service, Task, TimerSpec};
-use crate::db::{Db, Error, LogEntry, LogRead, Reading, Result};
+use crate::db::{Db, Error, Job, Listener, LogEntry, LogRead, Place, Reading, Result, unattended};
 use crate::kernel::effects::{ClaimEffects, RecordEffectFailure, RecordEffects, ReleaseLeases};
 use crate::kernel::inbox::{
     CountTry, Due, NextDue, ParkUnreadable, ParkWaiting, Positions, Progress, React, RecordFailure,
@@ -22,19 +22,33 @@ use crate::planted::{self, Bug};
 /// How many deliveries one unit takes at most.
 const BATCH: usize = 256;
 
-/// So many events that nobody here wants are passed over before the position is stored for them.
-const MAX_UNSTORED: i64 = 4096;
-
 /// A service with the kernel around it.
 pub struct Hosted<S: Service> {
     service: Arc<S>,
     place: Mutex<Option<Place>>,
 }
 
-/// Where a consumer of the log stands.
-struct Place {
-    reading: Reading,
-    stored: BTreeMap<Source, i64>,
+/// Makes the units by which a service reacts in the hands of the writer.
+struct Led<S>(Arc<S>);
+
+impl<S: Service> Listener for Led<S> {
+    fn react(&self, entries: &[LogEntry], progress: Progress) -> Option<Box<dyn Job>> {
+        let batch: Vec<Delivery> = entries.iter().map(delivery::<S>).collect::<Option<_>>()?;
+        tell_delivered::<S>(&batch);
+        let service = Arc::clone(&self.0);
+        Some(unattended(React { service, batch, progress }, &self.0.db().scope))
+    }
+}
+
+fn tell_delivered<S: Service>(batch: &[Delivery]) {
+    for delivery in batch {
+        tracing::debug!(
+            service = S::SOURCE.name(),
+            reaction = delivery.reaction(),
+            trace = delivery.cause.trace.map(|trace| format!("{:032x}", trace.trace_id)),
+            "delivered"
+        );
+    }
 }
 
 impl<S: Service> std::fmt::Debug for Hosted<S> {
@@ -126,9 +140,7 @@ impl<S: Service> Hosted<S> {
     /// Stores how far it has come when it has passed over much that it does not want: so that it
     /// may be deleted, and is not read again after a restart.
     async fn store_passed(&self, place: &mut Place) -> Result<()> {
-        let stored = |source| place.stored.get(&source).copied().unwrap_or(0);
-        let far = |(source, position): &(Source, i64)| *position - stored(*source) > MAX_UNSTORED;
-        let passed: BTreeMap<Source, i64> = place.reading.positions().filter(far).collect();
+        let passed = place.passed_far();
         if !passed.is_empty() {
             self.skip(Progress { stored: place.stored.clone(), passed: passed.clone() }).await?;
             place.stored.extend(passed);
@@ -170,14 +182,7 @@ impl<S: Service> Hosted<S> {
     }
 
     async fn react(&self, batch: Vec<Delivery>, progress: Progress) -> Result<usize> {
-        for delivery in &batch {
-            tracing::debug!(
-                service = S::SOURCE.name(),
-                reaction = delivery.reaction(),
-                trace = delivery.cause.trace.map(|trace| format!("{:032x}", trace.trace_id)),
-                "delivered"
-            );
-        }
+        tell_delivered::<S>(&batch);
         let service = Arc::clone(&self.service);
         self.service.db().write(React { service, batch, progress }).await
     }
@@ -324,6 +329,22 @@ impl<S: Service> Host for Hosted<S> {
 
     fn step_log(&self) -> BoxFuture<'_, Result<bool>> {
         self.next_in_log().boxed()
+    }
+
+    fn follow_log(&self) -> BoxFuture<'_, Result<()>> {
+        async move {
+            let Some(sqlite) = self.service.db().sqlite() else { return Ok(()) };
+            let mut held = self.place.lock().await;
+            let place = match held.take() {
+                Some(place) => place,
+                None => self.place().await?,
+            };
+            let given_back = sqlite.lead(Box::new(Led(Arc::clone(&self.service))), place);
+            // Without its place when a reaction failed: that is then taken from the database.
+            *held = given_back.await.ok();
+            Ok(())
+        }
+        .boxed()
     }
 
     fn step_log_carefully(&self) -> BoxFuture<'_, Result<()>> {

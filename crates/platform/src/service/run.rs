@@ -1,5 +1,6 @@
 //! The loops that keep services going: the log or the relay, timers, effects, retention.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::relay::relay;
 use super::{Host, retain_once};
 use crate::clock::Clock;
 use crate::db::{Error, Result};
+use crate::kernel::wake::{Claimed, Room};
 use crate::tasks::{self, Tasks};
 
 /// How the loops run.
@@ -105,7 +107,6 @@ impl Loop {
     }
 
     async fn follow_log(&self, config: RuntimeConfig) {
-        let Some(mut heads) = self.host.db().sqlite().map(|sqlite| sqlite.heads()) else { return };
         if config.previous_run_crashed {
             loop {
                 let caught_up = tokio::select! {
@@ -118,16 +119,18 @@ impl Loop {
                 }
             }
         }
-        while !self.stopping() {
-            heads.mark_unchanged();
-            match self.host.step_log().await {
-                Ok(true) => {}
-                Ok(false) => tokio::select! {
-                    () = self.tasks.stopping().cancelled() => {}
-                    _ = heads.changed() => {}
-                    () = self.clock.sleep(FALLBACK) => {}
-                },
-                Err(error) => self.failed("reading the log", &error).await,
+        loop {
+            let followed = tokio::select! {
+                () = self.tasks.stopping().cancelled() => return,
+                followed = self.host.follow_log() => followed,
+            };
+            // It was given back: it has fallen behind, or a reaction failed.
+            let stepped = match followed {
+                Ok(()) => self.host.step_log().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = stepped {
+                self.failed("reading the log", &error).await;
             }
         }
     }
@@ -191,32 +194,35 @@ impl Loop {
         {
             self.failed("releasing leases", &error).await;
         }
-        while !(self.stopping() && under_way.is_empty()) {
-            let arrived = wake.effects.notified();
-            let free = at_once.saturating_sub(under_way.len());
-            if free > 0 && !self.stopping() {
-                let limit = i64::try_from(free).unwrap_or(i64::MAX);
-                match self.host.claim_effects(limit).await {
-                    Ok(claimed) => {
-                        for task in claimed {
-                            let host = Arc::clone(&self.host);
-                            // In a task of its own: what an effect holds, such as a connection, it
-                            // can give back while this loop waits for one to record a result.
-                            under_way.push(tasks::spawn("effect", async move {
-                                let performed = host.perform(&task).await;
-                                (task, performed)
-                            }));
-                        }
-                    }
-                    Err(error) => self.failed("claiming effects", &error).await,
+        wake.make_room(at_once);
+        // Whether there may be something due that nobody has claimed.
+        let mut look = true;
+        loop {
+            let mut claimed = wake.claimed();
+            if self.stopping() {
+                wake.close_room();
+                if claimed.is_empty() && under_way.is_empty() {
+                    return;
                 }
+            } else if look {
+                look = self.claim(&mut claimed).await;
+            }
+            for Claimed { task, room } in claimed {
+                let host = Arc::clone(&self.host);
+                // In a task of its own: what an effect holds, such as a connection, it can give
+                // back while this loop waits for one to record a result.
+                under_way.push(tasks::spawn("effect", async move {
+                    let performed = host.perform(&task).await;
+                    (task, performed, room)
+                }));
             }
             let mut done = Vec::new();
             tokio::select! {
                 Some(first) = under_way.next(), if !under_way.is_empty() => done.extend(first.ok()),
-                () = arrived, if free > 0 => {}
-                () = self.tasks.stopping().cancelled(), if under_way.is_empty() => {}
-                () = self.clock.sleep(FALLBACK) => {}
+                () = wake.begin.notified() => {}
+                () = wake.effects.notified() => look = true,
+                () = self.tasks.stopping().cancelled(), if !self.stopping() => {}
+                () = self.clock.sleep(FALLBACK) => look = true,
             }
             while let Some(Some(next)) = futures_util::FutureExt::now_or_never(under_way.next()) {
                 done.extend(next.ok());
@@ -227,7 +233,30 @@ impl Loop {
         }
     }
 
-    async fn record(&self, done: Vec<(super::Task, super::Performed)>) {
+    /// Claims as much of what is due as there is room for. Says whether there may be more.
+    async fn claim(&self, into: &mut VecDeque<Claimed>) -> bool {
+        let wake = &self.host.db().scope.wake;
+        let room: Vec<Room> = std::iter::from_fn(|| wake.room()).collect();
+        if room.is_empty() {
+            return true;
+        }
+        match self.host.claim_effects(i64::try_from(room.len()).unwrap_or(i64::MAX)).await {
+            Ok(tasks) => {
+                let more = tasks.len() == room.len();
+                let claimed = tasks.into_iter().zip(room);
+                into.extend(claimed.map(|(task, room)| Claimed { task, room }));
+                more
+            }
+            Err(error) => {
+                self.failed("claiming effects", &error).await;
+                true
+            }
+        }
+    }
+
+    async fn record(&self, done: Vec<(super::Task, super::Performed, Room)>) {
+        let (done, _room): (Vec<_>, Vec<_>) =
+            done.into_iter().map(|(task, performed, room)| ((task, performed), room)).unzip();
         // What cannot be recorded stays under its lease and is performed again when that ends:
         // with the same key, so that it happens once.
         if let Err(error) = self.host.record(done).await {

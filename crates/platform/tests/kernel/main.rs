@@ -10,6 +10,7 @@ mod bus;
 mod effects;
 mod faults;
 mod file;
+mod follow;
 mod gate;
 mod idempotency;
 mod log;

@@ -17,10 +17,6 @@ const KEPT: usize = 16_384;
 /// How long the texts of the events kept in memory may be together.
 const KEPT_BYTES: usize = 16 << 20;
 
-/// How far the log has come: one more with each event.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Head(u64);
-
 /// An event in the log.
 #[derive(Debug, Clone)]
 pub struct LogEntry {
@@ -44,10 +40,10 @@ pub struct LogRead {
 }
 
 /// A consumer's place in the log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Reading {
     passed: BTreeMap<Source, i64>,
-    wanted: Vec<EventKind>,
+    wanted: Arc<[EventKind]>,
     next: u64,
 }
 
@@ -59,7 +55,7 @@ impl Reading {
             passed.entry(kind.source).or_insert(0);
         }
         passed.retain(|source, _| wanted.iter().any(|kind| kind.source == *source));
-        Self { passed, wanted, next: 0 }
+        Self { passed, wanted: wanted.into(), next: 0 }
     }
 
     pub(crate) fn positions(&self) -> impl Iterator<Item = (Source, i64)> + '_ {
@@ -97,8 +93,7 @@ impl Log {
         self.forgotten.insert(source, position);
     }
 
-    pub(super) fn append(&mut self, committed: Vec<(Source, Vec<Published>)>) -> Option<Head> {
-        let before = self.next();
+    pub(super) fn append(&mut self, committed: Vec<(Source, Vec<Published>)>) {
         for (source, published) in committed {
             for Published { position, bytes, event } in published {
                 self.entries.push_back((bytes, LogEntry { source, position, event: Ok(event) }));
@@ -111,7 +106,6 @@ impl Log {
             self.first += 1;
             self.bytes -= bytes;
         }
-        (self.next() > before).then(|| Head(self.next()))
     }
 
     /// Whose outboxes there are.
@@ -119,24 +113,31 @@ impl Log {
         self.forgotten.keys().copied().collect()
     }
 
-    fn next(&self) -> u64 {
-        self.first + u64::try_from(self.entries.len()).unwrap_or(u64::MAX)
+    /// Whether part of what comes next in `reading` is no longer in memory.
+    pub(super) fn has_forgotten(&self, reading: &Reading) -> bool {
+        reading
+            .passed
+            .iter()
+            .any(|(source, passed)| self.forgotten.get(source).is_some_and(|gone| gone > passed))
     }
 
     /// What comes next in `reading`, or nothing if part of it is no longer in memory.
     pub(super) fn read(&self, reading: &mut Reading, limit: usize) -> Option<LogRead> {
-        let behind = reading
-            .passed
-            .iter()
-            .any(|(source, passed)| self.forgotten.get(source).is_some_and(|gone| gone > passed));
-        if behind {
+        if self.has_forgotten(reading) {
             reading.next = 0;
             return None;
         }
+        Some(self.read_on(reading, &[], limit))
+    }
+
+    /// What comes next in `reading`, with what a commit is about to append.
+    pub(super) fn read_on(&self, reading: &Reading, ahead: &[LogEntry], limit: usize) -> LogRead {
         let mut read = LogRead::default();
         let skip = usize::try_from(reading.next.saturating_sub(self.first)).unwrap_or(usize::MAX);
         let mut next = reading.next.max(self.first);
-        for (_, entry) in self.entries.iter().skip(skip) {
+        let here = self.entries.range(skip.min(self.entries.len())..).map(|(_, entry)| entry);
+        let ahead = ahead.get(skip.saturating_sub(self.entries.len())..).unwrap_or_default();
+        for entry in here.chain(ahead) {
             if read.entries.len() == limit {
                 break;
             }
@@ -151,7 +152,7 @@ impl Log {
             }
         }
         read.next = next;
-        Some(read)
+        read
     }
 }
 
