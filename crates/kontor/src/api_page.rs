@@ -2,7 +2,7 @@
 
 mod schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::value::Serde;
 use minijinja::{Environment, Value as Shown};
@@ -10,7 +10,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
-use schema::{Field, Type, entries, example, fields, linked, prose, type_name, types};
+pub(crate) use schema::prose;
+use schema::{Field, Type, entries, example, fields, linked, type_name, types};
 
 const TEMPLATE: &str = include_str!("../templates/api.html");
 /// The style sheet of the page, and of the pages about problems.
@@ -69,7 +70,7 @@ pub fn render(api: &OpenApi, base: &str) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::Html);
     let types = types(&api);
-    let names: BTreeMap<String, ()> = types.iter().map(|one| (one.name.clone(), ())).collect();
+    let names: BTreeSet<String> = types.iter().map(|one| one.name.clone()).collect();
     environment
         .add_filter("linked", move |text: &str| Shown::from_safe_string(linked(text, &names)));
     environment.add_filter("prose", |text: &str| Shown::from_safe_string(prose(text)));
@@ -145,4 +146,31 @@ fn curl(
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shop::Shop;
+    use crate::site;
+
+    #[tokio::test]
+    async fn every_link_on_the_page_leads_somewhere_on_it_and_nothing_needs_a_script() {
+        let shop = Shop::in_memory().await.unwrap();
+        let (_, api) = site::describe(shop.routes());
+        let page = render(&api, "http://shop.example").unwrap();
+        let links: Vec<&str> = page
+            .split("href=\"#")
+            .skip(1)
+            .filter_map(|rest| rest.split_once('"').map(|(link, _)| link))
+            .collect();
+        assert!(links.contains(&"type-OrderView"), "{links:?}");
+        for link in links {
+            assert!(page.contains(&format!("id=\"{link}\"")), "{link} leads nowhere");
+        }
+        for lively in ["<script", " onclick", " style="] {
+            assert!(!page.contains(lively), "{lively}");
+        }
+        assert!(page.contains("-d &#x27;{"), "an operation with a body has an example of it");
+    }
 }

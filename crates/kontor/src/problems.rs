@@ -9,9 +9,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use include_dir::{Dir, include_dir};
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment};
+use minijinja::{AutoEscape, Environment, Value as Shown};
 use platform::http::Problem;
 use serde::Serialize;
+
+use crate::api_page::prose;
 
 static PAGES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../docs/problems");
 const TEMPLATE: &str = include_str!("../templates/problem.html");
@@ -56,6 +58,7 @@ fn page(code: &str) -> Result<Response, Problem> {
 fn rendered(page: &Page<'_>) -> Result<Response, Problem> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("prose", |text: &str| Shown::from_safe_string(prose(text)));
     let html =
         environment.render_str(TEMPLATE, Serde(page)).map_err(|error| Problem::internal(&error))?;
     let headers = [
@@ -74,7 +77,7 @@ fn blocks(markdown: &str) -> Vec<Block> {
         .filter(|block| !block.is_empty())
         .map(|block| {
             let level = block.chars().take_while(|c| *c == '#').count();
-            Block { level, text: block.trim_start_matches('#').trim().replace('`', "") }
+            Block { level, text: block.trim_start_matches('#').trim().to_owned() }
         })
         .collect()
 }

@@ -1,6 +1,6 @@
 //! What the page shows of a schema: its name, its fields, and an example of it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -144,13 +144,13 @@ pub fn entries(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
 }
 
 /// A text as HTML, its words that are named types linked to where they are described.
-pub fn linked(text: &str, types: &BTreeMap<String, ()>) -> String {
+pub fn linked(text: &str, types: &BTreeSet<String>) -> String {
     let mut html = String::new();
     let mut rest = text;
     while !rest.is_empty() {
         let word = rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len());
         let (name, after) = rest.split_at(word);
-        if types.contains_key(name) {
+        if types.contains(name) {
             html.push_str(&format!("<a href=\"#type-{name}\">{name}</a>"));
         } else {
             html.push_str(name);
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn named_types_are_linked_and_nothing_else_becomes_html() {
-        let types = BTreeMap::from([("Line".to_owned(), ())]);
+        let types = BTreeSet::from(["Line".to_owned()]);
         assert_eq!(
             linked("Line[] | Lines | \"<b>\"", &types),
             "<a href=\"#type-Line\">Line</a>[] | Lines | &quot;&lt;b&gt;&quot;"

@@ -110,6 +110,17 @@ pub struct Journal {
 
 impl Journal {
     /// Money came, from a provider or by hand. Nothing where nothing moved.
+    ///
+    /// ```
+    /// use payment::domain::ledger::{Account, Journal};
+    ///
+    /// let taken = Journal::money_in(3_819, false).ok_or("money moved")?;
+    /// // What the provider holds for us more, the customer owes less.
+    /// let posting = taken.postings[0];
+    /// assert_eq!((posting.debit, posting.credit), (Account::Provider, Account::Receivable));
+    /// assert!(Journal::money_in(0, false).is_none());
+    /// # Ok::<(), &str>(())
+    /// ```
     pub fn money_in(amount_minor: i64, by_hand: bool) -> Option<Self> {
         let (kind, account) = if by_hand {
             (JournalKind::Collected, Account::Cash)

@@ -146,6 +146,20 @@ impl Shelf {
 
     /// What `command` would change.
     ///
+    /// ```
+    /// use warehouse::domain::{Shelf, ShelfCommand, ShelfRefusal};
+    ///
+    /// let shelf = Shelf { on_hand: 5, reserved: 3, backorder_limit: 0 };
+    /// // Two may be counted away, what is promised may not.
+    /// let found = shelf.decide(&ShelfCommand::Adjust { delta: -2 })?;
+    /// assert_eq!(found.iter().fold(shelf, Shelf::apply).on_hand, 3);
+    /// assert_eq!(
+    ///     shelf.decide(&ShelfCommand::Adjust { delta: -3 }),
+    ///     Err(ShelfRefusal::Promised { reserved: 3 })
+    /// );
+    /// # Ok::<(), ShelfRefusal>(())
+    /// ```
+    ///
     /// # Errors
     /// A [`ShelfRefusal`] where the shelf would promise more than it may, or count nonsense.
     pub fn decide(&self, command: &ShelfCommand) -> Result<Vec<ShelfEvent>, ShelfRefusal> {
