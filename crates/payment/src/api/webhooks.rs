@@ -86,7 +86,7 @@ impl Unit for Take {
             None => Some("it is about no payment of ours"),
             Some(payment) => doubt(payment, &self.event),
         };
-        let open = payment.as_ref().is_some_and(|payment| payment.open_operation().is_some());
+        let open = payment.as_ref().is_some_and(|payment| payment.in_doubt().next().is_some());
         let outcome = match (doubt, open) {
             (Some(_), _) => Reception::Quarantined,
             (None, true) => Reception::Asked,

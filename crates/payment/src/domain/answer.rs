@@ -21,6 +21,9 @@ pub const KEY_LIFE: Duration = Duration::from_secs(20 * 3600);
 /// An authorisation nobody wants any more is given up sooner.
 const UNWANTED_LIFE: Duration = Duration::from_secs(600);
 
+/// And only after so many questions, for which it takes ten minutes from the first unknown answer.
+const UNWANTED_ASKS: u32 = 5;
+
 /// Nothing waits without a deadline: what is unknown for this long is for a person.
 const UNKNOWN_LIFE: Duration = Duration::from_secs(72 * 3600);
 
@@ -51,7 +54,7 @@ impl Payment {
                 None => self.authorise_answer(attempt, method, reply, moment),
             };
         }
-        self.late_answer(id, reply)
+        self.late_answer(id, reply, moment)
     }
 
     /// What follows when the provider has never heard of an operation.
@@ -86,7 +89,8 @@ impl Payment {
             return vec![give_up(NEVER_ARRIVED)];
         }
         if begins && !self.is_open() {
-            return vec![if age < UNWANTED_LIFE {
+            // Time alone says little: the call may have waited here and left only now.
+            return vec![if age < UNWANTED_LIFE || asks < UNWANTED_ASKS {
                 unknown(operation, "the provider has not heard of it", asks, moment)
             } else {
                 give_up(NEVER_ARRIVED)
@@ -268,26 +272,35 @@ impl Payment {
         }]
     }
 
-    /// An answer to an operation that is settled. It changes nothing, unless money turns up for
-    /// one that was given up as never arrived.
-    fn late_answer(&self, id: OperationId, reply: &Reply) -> Vec<Event> {
-        match reply {
-            Reply::Authorised { .. }
-            | Reply::Captured { .. }
-            | Reply::Refunded { .. }
-            | Reply::Voided { .. }
-                if self.given_up.contains(&id) =>
-            {
-                vec![self.conflict(id, "an operation that had been given up took place after all")]
+    /// An answer to an operation that is settled. It changes nothing, unless one that was given up
+    /// as never arrived took place after all: that is for a person, and what is held then is known,
+    /// so that nothing of it is kept once the order has ended.
+    fn late_answer(&self, id: OperationId, reply: &Reply, moment: Moment) -> Vec<Event> {
+        let Some(operation) = self.given_up.iter().find(|operation| operation.id == id) else {
+            return Vec::new();
+        };
+        let turned_up = match (&operation.kind, reply) {
+            (_, Reply::ActionRequired { .. } | Reply::Declined { .. } | Reply::Unknown { .. }) => {
+                return Vec::new();
             }
-            Reply::Authorised { .. }
-            | Reply::Captured { .. }
-            | Reply::Refunded { .. }
-            | Reply::Voided { .. }
-            | Reply::ActionRequired { .. }
-            | Reply::Declined { .. }
-            | Reply::Unknown { .. } => Vec::new(),
-        }
+            (
+                OperationKind::Authorise { method, .. },
+                Reply::Authorised { reference, amount } | Reply::Captured { reference, amount, .. },
+            ) => {
+                let taken = matches!(reply, Reply::Captured { .. });
+                match self.held_for(operation, method, reference, *amount, taken, moment) {
+                    Ok(held) => Some(held),
+                    Err(mismatch) => mismatch.held,
+                }
+            }
+            (_, Reply::Authorised { .. } | Reply::Captured { .. })
+            | (_, Reply::Refunded { .. } | Reply::Voided { .. }) => None,
+        };
+        vec![Event::Conflicted {
+            by: id,
+            reason: "an operation that had been given up took place after all".to_owned(),
+            held: self.held().cloned().or(turned_up),
+        }]
     }
 
     fn asked_for(&self, operation: &Operation, amount: Money) -> bool {

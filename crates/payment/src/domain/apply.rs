@@ -155,9 +155,25 @@ impl Payment {
     }
 
     fn give_up_if_never_arrived(&mut self, id: Option<contracts::OperationId>, code: &str) {
-        self.take_if(id);
+        let taken = id.and_then(|id| self.take(id));
         if code == NEVER_ARRIVED {
-            self.given_up.extend(id);
+            let waiting = match &self.intent {
+                Intent::RequiresAction { attempt, .. } if Some(attempt.id) == id => Some(attempt),
+                Intent::RequiresAction { .. }
+                | Intent::Noted
+                | Intent::RequiresMethod { .. }
+                | Intent::Processing
+                | Intent::AwaitingTransfer
+                | Intent::NotRequired { .. }
+                | Intent::Authorised { .. }
+                | Intent::PartlyCaptured { .. }
+                | Intent::Captured { .. }
+                | Intent::Failed { .. }
+                | Intent::Voided { .. }
+                | Intent::Expired
+                | Intent::Conflicted { .. } => None,
+            };
+            self.given_up.extend(taken.or_else(|| waiting.cloned()));
         }
     }
 
@@ -233,6 +249,7 @@ impl Payment {
     }
 
     fn conflicted(&mut self, by: contracts::OperationId, reason: &str, held: Option<&Held>) {
+        self.given_up.retain(|operation| operation.id != by);
         let gave_back = self.take(by).is_some_and(|operation| match operation.kind {
             OperationKind::Authorise { .. } | OperationKind::Capture { .. } => false,
             OperationKind::Void | OperationKind::Refund { .. } => true,

@@ -52,8 +52,7 @@ impl Payment {
             Command::Answer { operation, reply } => Ok(self.answer(*operation, reply, moment)),
             Command::NeverArrived { operation } => Ok(self.never_arrived(*operation, moment)),
             Command::Ask => {
-                let open = self.open_operation().map(|open| Event::Asked { operation: open.id });
-                Ok(open.into_iter().collect())
+                Ok(self.in_doubt().map(|doubted| Event::Asked { operation: doubted.id }).collect())
             }
             Command::Pack { shipment_id, lines } => self.pack(*shipment_id, lines),
             Command::EndOrder { how } => Ok(match self.order {

@@ -47,7 +47,7 @@ pub struct Payment {
     pub reductions: Vec<Reduction>,
     /// Operations that were given up because the provider had never heard of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub given_up: Vec<contracts::OperationId>,
+    pub given_up: Vec<Operation>,
 }
 
 /// Whether the order still stands.
@@ -458,6 +458,13 @@ impl Payment {
             (None, Intent::RequiresAction { attempt, .. }) => Some(attempt),
             (None, _) => None,
         }
+    }
+
+    /// What a provider may know more of than we do: the operation it has still to answer; and, while
+    /// there is none, those it had never heard of.
+    pub fn in_doubt(&self) -> impl Iterator<Item = &Operation> {
+        let open = self.open_operation();
+        open.into_iter().chain(self.given_up.iter().filter(move |_| open.is_none()))
     }
 
     /// Whether the answer to an operation is not known.

@@ -362,6 +362,42 @@ fn a_key_the_provider_may_have_forgotten_is_given_up() {
 }
 
 #[test]
+fn money_nobody_wants_is_asked_for_ten_minutes_from_the_first_unknown_answer() {
+    let ended = Command::EndOrder { how: EndReason::Cancelled };
+    let mut given = Given::an_order_paid_with(card()).when(Command::Begin).when(ended);
+    let operation = given.open();
+    // The call left late: the request for it had waited here.
+    given.now = given.now.plus(std::time::Duration::from_secs(1_000));
+    let (left, mut given) = (given.now, given.answered(unknown()));
+    while let [Event::WentUnknown { ask_at, .. }] = given.last.as_slice() {
+        given.now = *ask_at;
+        given = given.when(Command::NeverArrived { operation });
+    }
+    assert!(matches!(given.last.as_slice(), [Event::Declined { .. }, ..]), "{:?}", given.last);
+    assert_eq!(given.now.since(left).as_secs(), 605);
+}
+
+#[test]
+fn money_that_turns_up_after_it_was_given_up_with_its_order_goes_back() {
+    let ended = Command::EndOrder { how: EndReason::Cancelled };
+    let mut given = Given::an_order_paid_with(card()).when(Command::Begin).answered(unknown());
+    let operation = given.open();
+    given = given.when(ended);
+    given.now = given.now.plus(std::time::Duration::from_secs(21 * 3600));
+    while given.payment.open_operation().is_some() {
+        given = given.when(Command::NeverArrived { operation });
+    }
+    // A webhook is a reason to ask about it.
+    given = given.when(Command::Ask);
+    assert_eq!(given.last, [Event::Asked { operation }]);
+    let reply = Reply::Authorised { reference: "late".to_owned(), amount: eur(3_500) };
+    given = given.when(Command::Answer { operation, reply });
+    assert_eq!(given.payment.status(), Status::Conflicted);
+    let void = given.payment.open_operation().unwrap();
+    assert_eq!((&void.kind, void.reference.as_deref()), (&OperationKind::Void, Some("late")));
+}
+
+#[test]
 fn three_days_without_an_answer_are_for_a_person() {
     let mut given = Given::an_order_paid_with(card()).when(Command::Begin);
     given.now = given.now.plus(std::time::Duration::from_secs(73 * 3600));

@@ -40,7 +40,7 @@ pub(super) fn up(tx: &mut Tx<'_>, event: &Event, after: &Payment, cause: &Cause)
             }
         }
         Event::Asked { operation } => {
-            let operation = after.open_operation().filter(|open| open.id == *operation);
+            let operation = after.in_doubt().find(|doubted| doubted.id == *operation);
             if let Some(operation) = operation.cloned() {
                 // Asked twice in one second is asked once: a returning browser costs no more.
                 let second = tx.now().micros().div_euclid(1_000_000).to_be_bytes();
