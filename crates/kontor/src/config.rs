@@ -139,4 +139,51 @@ impl Config {
         }
         Ok(config)
     }
+
+    /// Whether what the services are told fits together.
+    ///
+    /// # Errors
+    /// A sentence that names the key and what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        self.warehouse.check().map_err(|why| format!("warehouse.{why}"))?;
+        for offered in &self.order.payment_methods {
+            let code = &offered.code;
+            let Some(method) = self.payment.method(code) else {
+                return Err(format!(
+                    "order.payment_methods offers {code}, which is not in payment.methods"
+                ));
+            };
+            if method.terms != offered.terms {
+                return Err(format!(
+                    "order.payment_methods says that {code} is {:?}, payment.methods that it is {:?}: \
+                     make them the same",
+                    offered.terms, method.terms
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_that_payment_does_not_know_or_knows_otherwise_is_not_offered() {
+        let mut config = Config::default();
+        config.check().unwrap();
+        config.order.payment_methods[0].terms = contracts::events::PaymentTerms::OnAccount;
+        let why = config.check().unwrap_err();
+        assert!(why.contains("card") && why.contains("OnAccount"), "{why}");
+        config.order.payment_methods[0].code = "shells".to_owned();
+        assert!(config.check().unwrap_err().contains("shells"));
+    }
+
+    #[test]
+    fn what_the_warehouse_cannot_do_is_said_with_its_key() {
+        let mut config = Config::default();
+        config.warehouse.places.clear();
+        assert_eq!(config.check().unwrap_err(), "warehouse.places must name at least one place");
+    }
 }

@@ -117,6 +117,7 @@ impl Shop {
     /// # Errors
     /// When a database cannot be used or the configuration cannot be right.
     pub async fn assemble(place: Place, config: Config, clock: Clock) -> Result<Self, Failure> {
+        config.check()?;
         let ids = Ids::from_system(clock.clone());
         let room = Room { place: &place, clock: &clock, ids: &ids };
         let catalogue =

@@ -168,6 +168,7 @@ impl Default for Config {
                 pay("card", "Card", PaymentTerms::Prepaid),
                 pay("card_auto", "Card, charged at once", PaymentTerms::Prepaid),
                 pay("on_delivery", "Cash on delivery", PaymentTerms::OnDelivery),
+                pay("transfer", "Bank transfer", PaymentTerms::Transfer),
             ],
             terms_version: "2026-01".to_owned(),
             cart_lines_max: 100,

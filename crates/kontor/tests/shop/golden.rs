@@ -71,6 +71,11 @@ async fn a_trace_goes_through_every_service_and_says_who_did_what(engine: Engine
     world.fulfil(&id).await;
     ada.waits_for(&id, "completed").await;
     ada.waits_to_hear(&id, "invoice.issued.v1").await;
+    let mails = async || {
+        let entries = ada.entries(&id).await;
+        entries.iter().filter(|entry| entry["event"] == "message.sent.v1").count()
+    };
+    world.until_eq(mails, 5).await;
     let entries = ada.entries(&id).await;
     let said = |event: &str| -> Vec<&Value> {
         entries.iter().filter(|entry| entry["event"] == event).collect()

@@ -315,9 +315,10 @@ impl Sqlite {
         }
     }
 
-    /// How many units wait.
+    /// How many units wait; and one more, if those who follow the log have something to do.
     pub fn waiting(&self) -> usize {
-        locked(&self.queue).jobs.len()
+        let queue = locked(&self.queue);
+        queue.jobs.len() + usize::from(queue.more)
     }
 
     /// Runs up to `many` of the units that wait, in one transaction, and makes `fault` happen to it.
@@ -350,7 +351,11 @@ impl Sqlite {
         place: Place,
     ) -> oneshot::Receiver<Place> {
         let (follower, given_back) = Follower::new(listener, place);
-        locked(&self.followers).push(follower);
+        // Who listens to most reacts last: to more at once.
+        let mut followers = locked(&self.followers);
+        followers.push(follower);
+        followers.sort_by_key(|follower| follower.place.reading.wants_kinds());
+        drop(followers);
         locked(&self.queue).more = true;
         self.arrived.notify_one();
         given_back

@@ -87,9 +87,9 @@ impl Wake {
         self.room.add_permits(many);
     }
 
-    /// No further effect is begun in this process.
-    pub(crate) fn close_room(&self) {
-        while let Some(room) = self.room() {
+    /// Takes away room for one effect, as soon as none is in it.
+    pub(crate) async fn take_room_away(&self) {
+        if let Ok(room) = Arc::clone(&self.room).acquire_owned().await {
             room.forget();
         }
     }

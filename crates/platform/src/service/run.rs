@@ -197,14 +197,11 @@ impl Loop {
         wake.make_room(at_once);
         // Whether there may be something due that nobody has claimed.
         let mut look = true;
-        loop {
+        // Where a unit is not committed yet it may still ask for an effect, and holds room for it.
+        let mut room_left = at_once;
+        while room_left > 0 {
             let mut claimed = wake.claimed();
-            if self.stopping() {
-                wake.close_room();
-                if claimed.is_empty() && under_way.is_empty() {
-                    return;
-                }
-            } else if look {
+            if look && !self.stopping() {
                 look = self.claim(&mut claimed).await;
             }
             for Claimed { task, room } in claimed {
@@ -221,7 +218,7 @@ impl Loop {
                 Some(first) = under_way.next(), if !under_way.is_empty() => done.extend(first.ok()),
                 () = wake.begin.notified() => {}
                 () = wake.effects.notified() => look = true,
-                () = self.tasks.stopping().cancelled(), if !self.stopping() => {}
+                () = self.take_room_away() => room_left -= 1,
                 () = self.clock.sleep(FALLBACK) => look = true,
             }
             while let Some(Some(next)) = futures_util::FutureExt::now_or_never(under_way.next()) {
@@ -231,6 +228,12 @@ impl Loop {
                 self.record(done).await;
             }
         }
+    }
+
+    /// When it is time to stop, takes away room for one effect after the other.
+    async fn take_room_away(&self) {
+        self.tasks.stopping().cancelled().await;
+        self.host.db().scope.wake.take_room_away().await;
     }
 
     /// Claims as much of what is due as there is room for. Says whether there may be more.

@@ -71,6 +71,11 @@ impl Reading {
         }
     }
 
+    /// How many kinds of events it listens to.
+    pub(super) fn wants_kinds(&self) -> usize {
+        self.wanted.len()
+    }
+
     fn wants(&self, kind: &str) -> bool {
         self.wanted.iter().any(|wanted| wanted.name == kind)
     }
