@@ -65,7 +65,9 @@ async fn messages(db: &Db) -> Result<Vec<Message>> {
         all.extend(page.iter().map(|letter| Message {
             order_id: OrderId::from_uuid(letter.order_id.uuid()),
             about: format!("{} {} {}", letter.stage.name(), letter.part, letter.copy),
+            id: letter.id,
             is_sent: letter.status != notification::domain::Status::Pending,
+            is_mailed: letter.status == notification::domain::Status::Sent,
         }));
     }
 }

@@ -1,6 +1,8 @@
 //! What an audit looks at: plain facts, read from the services and freed of their types.
 
-use contracts::{Currency, LineId, OperationId, OrderId, PaymentId, ShipmentId, Sku, Timestamp};
+use contracts::{
+    Currency, LineId, MessageId, OperationId, OrderId, PaymentId, ShipmentId, Sku, Timestamp,
+};
 
 /// Everything the invariants judge, as it was at one time.
 #[derive(Debug, Clone, Default)]
@@ -227,6 +229,8 @@ pub struct Payment {
     pub refunded_minor: i64,
     /// Whether its money is moved by people and not by a provider.
     pub by_hand: bool,
+    /// Whether a transfer is waited for.
+    pub awaits_transfer: bool,
     /// What a person has to give back, because no provider can: by which decision, or because the
     /// order has ended.
     pub to_pay_out: Vec<Option<uuid::Uuid>>,
@@ -312,12 +316,16 @@ pub struct Document {
 /// A message to a customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
+    /// Its id, which is the mail's.
+    pub id: MessageId,
     /// About which order.
     pub order_id: OrderId,
     /// What distinguishes it from the order's other messages: its stage, and its parcel or document.
     pub about: String,
-    /// Whether it has been handed over.
+    /// Whether it needs nothing more: handed over, or there was nobody to hand it to.
     pub is_sent: bool,
+    /// Whether it has been handed over to the mail server.
+    pub is_mailed: bool,
 }
 
 /// What a service's inbox holds.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use audit::facts::{MoneyState, OrderState};
 use audit::{Facts, Violation};
-use contracts::PaymentId;
+use contracts::{MessageId, PaymentId};
 
 use crate::provider::{Account, Standing};
 
@@ -45,13 +45,21 @@ impl Auditor {
     }
 
     /// Everything that is wrong now, at rest or in the midst of things.
-    pub fn judge(&mut self, facts: &Facts, accounts: &[Account], at_rest: bool) -> Vec<Violation> {
+    /// By the accounts of the provider, and the mails that were taken.
+    pub fn judge(
+        &mut self,
+        facts: &Facts,
+        accounts: &[Account],
+        mails: &BTreeMap<MessageId, u64>,
+        at_rest: bool,
+    ) -> Vec<Violation> {
         let mut found = if at_rest { audit::at_rest(facts) } else { audit::always(facts) };
         found.append(&mut self.broken);
         self.nothing_accepted_is_lost(facts, &mut found);
         self.totals_are_those_of_the_shop(facts, &mut found);
         self.journals_stay(facts, &mut found);
         nothing_is_charged_twice(facts, accounts, &mut found);
+        what_is_mailed_has_arrived(facts, mails, &mut found);
         if at_rest {
             the_provider_agrees(facts, accounts, &mut found);
         }
@@ -115,6 +123,20 @@ impl Auditor {
 
 fn violation(promise: &'static str, what: String) -> Violation {
     Violation { promise, what, mend: "find the bug" }
+}
+
+/// No message counts as sent that the mail server never took.
+fn what_is_mailed_has_arrived(
+    facts: &Facts,
+    mails: &BTreeMap<MessageId, u64>,
+    found: &mut Vec<Violation>,
+) {
+    for message in &facts.messages {
+        if message.is_mailed && !mails.contains_key(&message.id) {
+            let what = format!("order {}: {} never arrived", message.order_id, message.about);
+            found.push(violation("P8", what));
+        }
+    }
 }
 
 /// By the provider's own account, no order ever costs more than its total.

@@ -27,6 +27,8 @@ pub struct Bus {
     on_the_way: BTreeMap<Source, BTreeSet<EventId>>,
     /// Acknowledged copies that may come once more.
     echoes: Vec<Copy>,
+    /// Which events each listener has ever acknowledged.
+    acknowledged: BTreeMap<Source, BTreeSet<EventId>>,
     /// What was taken up, and who has still to acknowledge it.
     unacknowledged: BTreeMap<(Source, i64), BTreeSet<Source>>,
 }
@@ -90,6 +92,7 @@ impl Bus {
     pub fn acknowledged(&mut self, copies: &[Copy], may_echo: bool) {
         self.came_back(copies);
         for copy in copies {
+            self.acknowledged.entry(copy.to).or_default().insert(copy.event.id);
             if let Some(waiting) = self.waiting.get_mut(&copy.to) {
                 waiting.retain(|other| other.event.id != copy.event.id);
             }
@@ -126,6 +129,11 @@ impl Bus {
     /// An acknowledged copy comes once more.
     pub fn echo(&mut self, which: usize) -> Option<Copy> {
         (which < self.echoes.len()).then(|| self.echoes.swap_remove(which))
+    }
+
+    /// What a listener has acknowledged since the bus had its disk.
+    pub fn acknowledged_by(&self, listener: Source) -> BTreeSet<EventId> {
+        self.acknowledged.get(&listener).cloned().unwrap_or_default()
     }
 
     /// Everything on its way is lost with the process that was to have it; the bus keeps its copies.

@@ -82,9 +82,9 @@ impl<T> Flight<T> {
         }
     }
 
-    /// Whether nothing is under way.
-    pub fn is_empty(&self) -> bool {
-        self.under_way.is_empty()
+    /// How many are under way.
+    pub fn many(&self) -> usize {
+        self.under_way.len()
     }
 
     /// Everything under way is gone: the process has died.
@@ -117,6 +117,6 @@ mod tests {
         tell.send(5).unwrap();
         assert_eq!(flight.ready(), [0]);
         assert_eq!(flight.poll(0), Some(("waits".to_owned(), Some(5))));
-        assert!(flight.is_empty());
+        assert_eq!(flight.many(), 0);
     }
 }

@@ -13,6 +13,7 @@ mod auditor;
 mod bus;
 mod chance;
 mod clocks;
+mod copies;
 mod crashes;
 mod flight;
 pub mod matrix;

@@ -73,6 +73,9 @@ enum Command {
     },
     /// Plant bugs, and find each. Needs the feature `planted`.
     Planted {
+        /// Only those with these names.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<String>,
         /// On how many threads.
         #[arg(long, default_value_t = 2)]
         jobs: usize,
@@ -100,10 +103,8 @@ fn main() -> ExitCode {
         }
         Command::Matrix { only, story, .. } => die_once(&only, story),
         Command::Soak { minutes, from, jobs } => soak(minutes, from, jobs),
-        Command::Planted { jobs } => find_planted(jobs),
-        Command::Test { seeds } => walk_matrix(false, None)
-            .and_then(|()| run_seeds(seeds, 1, 2, false))
-            .and_then(|()| find_planted(2)),
+        Command::Planted { only, jobs } => find_planted(&only, jobs),
+        Command::Test { seeds } => test(seeds),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,6 +113,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn test(seeds: u64) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let mut began = clock.now();
+    let mut took = |what: &str| {
+        let now = clock.now();
+        println!("{what} took {} s\n", now.since(began).as_secs());
+        began = now;
+    };
+    walk_matrix(false, None)?;
+    took("the matrix");
+    run_seeds(seeds, 1, 2, false)?;
+    took("the seeds");
+    find_planted(&[], 2)?;
+    took("the planted bugs");
+    Ok(())
 }
 
 fn failing_seeds() -> PathBuf {
@@ -221,12 +239,13 @@ fn judge(report: &Report) -> Result<(), Failure> {
 }
 
 #[cfg(feature = "planted")]
-fn find_planted(jobs: usize) -> Result<(), Failure> {
+fn find_planted(only: &[String], jobs: usize) -> Result<(), Failure> {
     use platform::planted::Bug;
     use simulation::planted::{WITHIN, hunt};
 
     let mut missed = Vec::new();
-    for bug in Bug::ALL {
+    let chosen = |bug: &Bug| only.is_empty() || only.contains(&format!("{bug:?}"));
+    for bug in Bug::ALL.into_iter().filter(chosen) {
         match hunt(bug, jobs)? {
             Some(found) => {
                 let what = found.what.lines().next().unwrap_or_default();
@@ -243,7 +262,7 @@ fn find_planted(jobs: usize) -> Result<(), Failure> {
 }
 
 #[cfg(not(feature = "planted"))]
-fn find_planted(_: usize) -> Result<(), Failure> {
+fn find_planted(_: &[String], _: usize) -> Result<(), Failure> {
     Err(Failure::new("no bugs can be planted: build with --features planted"))
 }
 

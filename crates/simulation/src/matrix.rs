@@ -33,6 +33,8 @@ pub const GOLDEN: &[Golden] = &[
     Golden { method: "card_auto", token: "ok", bus: BusKind::Log, cancelled: true },
     Golden { method: "card", token: "action", bus: BusKind::HandOver, cancelled: false },
     Golden { method: "on_delivery", token: "ok", bus: BusKind::Log, cancelled: false },
+    Golden { method: "card", token: "action", bus: BusKind::Led, cancelled: false },
+    Golden { method: "card_auto", token: "ok", bus: BusKind::Led, cancelled: true },
 ];
 
 /// How many points a story has: it is run once without a death.

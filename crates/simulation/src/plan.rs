@@ -29,6 +29,8 @@ pub struct Plan {
 pub enum BusKind {
     /// Each service reads the log of the one file and keeps its position.
     Log,
+    /// The same, but the writer lets those who keep up react in the transaction that publishes.
+    Led,
     /// A bus hands copies over until they are acknowledged.
     HandOver,
 }
@@ -98,7 +100,11 @@ impl Plan {
         };
         Self {
             seed,
-            bus: if chance.happens(450) { BusKind::HandOver } else { BusKind::Log },
+            bus: match chance.below(100) {
+                0..40 => BusKind::HandOver,
+                40..75 => BusKind::Led,
+                _ => BusKind::Log,
+            },
             shoppers: 1 + chance.below(5),
             stock: stock(chance),
             steps: 500 + chance.below(1200),

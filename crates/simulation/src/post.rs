@@ -32,6 +32,11 @@ impl Sink {
         Self(Arc::new(Mutex::new(State { chance, failing: 0, taken: BTreeMap::new() })))
     }
 
+    /// The mails it has taken, and how often each.
+    pub fn taken(&self) -> BTreeMap<MessageId, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).taken.clone()
+    }
+
     /// From now on so many in a thousand mails fail.
     pub fn set_failing(&self, in_thousand: usize) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).failing = in_thousand;

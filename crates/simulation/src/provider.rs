@@ -4,6 +4,7 @@
 mod account;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use contracts::{Money, OperationId, PaymentId, Timestamp};
 use futures_util::FutureExt;
@@ -20,6 +21,9 @@ pub use account::{Account, Standing};
 use account::{Accounts, Call};
 
 use crate::chance::Chance;
+
+/// A call is on its way for so long at most: whatever gave it up has long asked by then.
+const LONGEST_WAY: Duration = Duration::from_secs(300);
 
 /// How badly the line to the provider behaves, in thousandths of the calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -56,7 +60,7 @@ pub enum Seen {
     Unanswered,
     /// Something never arrived.
     NeverHeardOf,
-    /// A key was forgotten and used again.
+    /// A key was forgotten before it was known what came of it.
     ForgottenKey,
     /// An operation whose answer was lost was found.
     Found,
@@ -77,7 +81,7 @@ struct State {
     accounts: Accounts,
     chance: Chance,
     line: Line,
-    late: Vec<Call>,
+    late: Vec<(Timestamp, Call)>,
     hooks: Vec<Hook>,
     seen: Vec<Seen>,
     lost: std::collections::BTreeSet<OperationId>,
@@ -127,6 +131,11 @@ impl Simulated {
         decided
     }
 
+    /// Whether the shop does not know yet of something that was done.
+    pub fn owes_an_answer(&self) -> bool {
+        !self.state().lost.is_empty()
+    }
+
     /// How many calls are delayed on their way.
     pub fn late(&self) -> usize {
         self.state().late.len()
@@ -137,8 +146,22 @@ impl Simulated {
         let now = self.clock.now();
         let mut state = self.state();
         if which < state.late.len() {
-            let call = state.late.remove(which);
+            let (_, call) = state.late.remove(which);
             let _ = state.carry_out(now, &call);
+        }
+    }
+
+    /// Time has passed: what has been on its way for too long has arrived meanwhile.
+    pub fn let_overdue_calls_arrive(&self) {
+        let now = self.clock.now();
+        let mut state = self.state();
+        let (overdue, late) = std::mem::take(&mut state.late)
+            .into_iter()
+            .partition(|(sent, _)| now.since(*sent) >= LONGEST_WAY);
+        state.late = late;
+        let overdue: Vec<(Timestamp, Call)> = overdue;
+        for (sent, call) in overdue {
+            let _ = state.carry_out(sent.plus(LONGEST_WAY), &call);
         }
     }
 
@@ -171,7 +194,7 @@ impl Simulated {
             return unknown("no connection");
         }
         if state.chance.happens(line.delayed) {
-            state.late.push(call);
+            state.late.push((now, call));
             return unknown("timed out");
         }
         let key = call.key();
@@ -181,6 +204,7 @@ impl Simulated {
             state.lost.insert(key);
             return unknown("502 after it was done");
         }
+        state.lost.remove(&key);
         reply
     }
 }
@@ -245,6 +269,9 @@ impl Provider for Simulated {
         }
         at_once(match state.accounts.find(now, query.key, query.kind) {
             Some(reply) => {
+                if state.accounts.has_forgotten(now, query.key) {
+                    state.seen.push(Seen::ForgottenKey);
+                }
                 if state.lost.remove(&query.key) {
                     state.seen.push(Seen::Found);
                 }

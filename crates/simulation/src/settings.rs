@@ -12,21 +12,25 @@ use crate::provider::Simulated;
 
 /// Carts and orders.
 pub fn order() -> order::Config {
-    let mut config = order::Config::default();
-    let single = PaymentMethod {
-        code: "card_single".to_owned(),
-        name: "Card, captured once".to_owned(),
-        terms: PaymentTerms::Prepaid,
-    };
-    if !config.payment_methods.iter().any(|method| method.code == single.code) {
-        config.payment_methods.push(single);
+    // Two days instead of ten: the hours of a shop at rest are all alike, and each takes its time.
+    let mut config = order::Config { transfer_deadline_days: 2, ..order::Config::default() };
+    let more = [
+        ("card_single", "Card, captured once", PaymentTerms::Prepaid),
+        ("transfer", "Transfer", PaymentTerms::Transfer),
+    ];
+    for (code, name, terms) in more {
+        if !config.payment_methods.iter().any(|method| method.code == code) {
+            let (code, name) = (code.to_owned(), name.to_owned());
+            config.payment_methods.push(PaymentMethod { code, name, terms });
+        }
     }
     config
 }
 
 /// Stock and parcels.
 pub fn warehouse() -> warehouse::Config {
-    warehouse::Config::default()
+    let hold_days = BTreeMap::from([("transfer".to_owned(), 1)]);
+    warehouse::Config { hold_days, ..warehouse::Config::default() }
 }
 
 /// Messages.

@@ -51,6 +51,7 @@ impl World {
             self.finish_work()?;
             self.rest_until(decided.plus(LONG_ENOUGH).plus(LONG_ENOUGH))?;
         }
+        self.copies_are_true()?;
         self.check(true)
     }
 
@@ -117,11 +118,16 @@ impl World {
             self.progress = false;
             self.everybody_acts()?;
             self.finish_what_is_under_way()?;
-            if !self.progress && self.flight.is_empty() && self.is_quiet()? {
+            if !self.progress && self.nothing_is_under_way() && self.is_quiet()? {
                 return Ok(());
             }
         }
         Err(Failure::new(format!("P3: no rest, with {:?} under way", self.flight.labels())))
+    }
+
+    /// Whether nobody does anything but follow the log in the writer's hands.
+    fn nothing_is_under_way(&self) -> bool {
+        self.flight.many() == self.led.len()
     }
 
     /// Whether nothing can happen before time passes.
@@ -166,7 +172,7 @@ impl World {
                 self.claim(source, 16)?;
             }
             match self.plan.bus {
-                BusKind::Log => self.follow_log(source)?,
+                BusKind::Log | BusKind::Led => self.follow_log(source)?,
                 BusKind::HandOver => {
                     self.relay(source)?;
                     let copies = self.bus.send(source, |free| (0..free).collect());
@@ -227,7 +233,7 @@ impl World {
         let facts = self.facts()?;
         let accounts = self.provider.accounts();
         self.count_situations(&facts);
-        let found = self.auditor.judge(&facts, &accounts, at_rest);
+        let found = self.auditor.judge(&facts, &accounts, &self.post.taken(), at_rest);
         if found.is_empty() {
             return Ok(());
         }

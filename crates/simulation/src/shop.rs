@@ -140,6 +140,8 @@ impl Shop {
         let Self { sqlite, hosts, app, databases } = self;
         // What waits for the writer holds on to its service, and that to the writer.
         sqlite.pump(usize::MAX, Fault::CrashBefore);
+        // And so does whoever follows the log.
+        sqlite.close();
         drop((hosts, app, databases));
         sqlite.into_connection().ok_or_else(|| failed("something survived the crash"))
     }

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use audit::Facts;
-use contracts::{Envelope, Payload};
+use contracts::events::{
+    EventData, OrderPlaced, PaymentCaptured, PaymentRefunded, ReleaseReason, StockReleased,
+};
+use contracts::{Envelope, EventKind};
 use futures_util::FutureExt;
 use platform::kernel::outbox::After;
 
@@ -48,17 +51,31 @@ impl World {
             let mut events = events;
             events.sort_by_key(|event| (event.time, event.id));
             self.note_hold_reasons(&events);
+            self.note_money_by_hand(&events);
             self.tell_story(&events.iter().map(|event| event.payload.kind().name).collect());
         }
     }
 
     fn note_hold_reasons(&mut self, events: &[&Envelope]) {
         let lapsed = events.iter().any(|event| {
-            matches!(&event.payload, Payload::StockReleased(released)
-                if released.reason == contracts::events::ReleaseReason::HoldExpired)
+            StockReleased::of(&event.payload)
+                .is_some_and(|released| released.reason == ReleaseReason::HoldExpired)
         });
         if lapsed {
             self.sometimes.note("a hold lapsed");
+        }
+    }
+
+    fn note_money_by_hand(&mut self, events: &[&Envelope]) {
+        let method = events.iter().find_map(|event| {
+            OrderPlaced::of(&event.payload).map(|placed| placed.payment_method.code.as_str())
+        });
+        let has = |kind: EventKind| events.iter().any(|event| event.payload.kind() == kind);
+        if method == Some("transfer") && has(PaymentCaptured::KIND) {
+            self.sometimes.note("a transfer came");
+        }
+        if method == Some("on_delivery") && has(PaymentRefunded::KIND) {
+            self.sometimes.note("cash was handed back");
         }
     }
 

@@ -137,6 +137,7 @@ impl World {
             Act::LateCall => {
                 let which = self.chance.below(self.provider.late());
                 self.note(&format_args!("a delayed call arrives"));
+                self.sometimes.note("a delayed call arrived after its caller had given up");
                 self.provider.let_late_call_arrive(which);
                 Ok(())
             }
@@ -148,6 +149,7 @@ impl World {
             Act::Die => self.die(),
             Act::LoseBus => {
                 self.note(&format_args!("the bus loses its disk"));
+                self.sometimes.note("the bus lost its disk");
                 self.bus.lose_everything();
                 Ok(())
             }
@@ -337,7 +339,10 @@ impl World {
     }
 
     fn wait_a_while(&mut self) {
+        // Longer than a provider remembers a key, while it has done something nobody knows of.
+        let very_long = self.provider.owes_an_answer() && self.chance.happens(30);
         let seconds = match self.chance.below(100) {
+            _ if very_long => self.chance.between(86_400, 100_000),
             0..75 => self.chance.between(0, 3),
             75..93 => self.chance.between(3, 60),
             93..97 => self.chance.between(60, 900),

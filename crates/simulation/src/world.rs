@@ -60,6 +60,8 @@ pub enum Done {
     Answered(Asker, Answer),
     /// A service has handled the next events of the log.
     Log(Source, Result<bool, Error>),
+    /// The writer has given a service back.
+    GivenBack(Source, Result<(), Error>),
     /// A service has caught up after a crash.
     CaughtUp(Source, Result<(), Error>),
     /// A service has handled what was due.
@@ -120,6 +122,9 @@ pub struct World {
     pub(crate) bus: Bus,
     pub(crate) turns: BTreeSet<(Source, Turn)>,
     pub(crate) behind: BTreeSet<Source>,
+    /// Who is in the hands of the writer, and who was given back and has to read by itself first.
+    pub(crate) led: BTreeSet<Source>,
+    pub(crate) given_back: BTreeSet<Source>,
     pub(crate) tasks: Vec<(Source, Task)>,
     pub(crate) performed: Vec<(Source, Box<Task>, Performed)>,
     pub(crate) people: People,
@@ -162,6 +167,8 @@ impl World {
             bus: Bus::default(),
             turns: BTreeSet::new(),
             behind: BTreeSet::new(),
+            led: BTreeSet::new(),
+            given_back: BTreeSet::new(),
             tasks: Vec::new(),
             performed: Vec::new(),
             people,
@@ -199,6 +206,8 @@ impl World {
         self.note(&format_args!("CRASH {why}"));
         self.flight.crash();
         self.turns.clear();
+        self.led.clear();
+        self.given_back.clear();
         self.tasks.clear();
         self.performed.clear();
         self.bus.listeners_died();
@@ -247,13 +256,17 @@ impl World {
 
     /// A service goes on with the log; after a crash carefully first.
     pub(crate) fn follow_log(&mut self, source: Source) -> Step {
-        if self.plan.bus != BusKind::Log || !self.turn(source, Turn::Log) {
+        if self.plan.bus == BusKind::HandOver || !self.turn(source, Turn::Log) {
             return Ok(());
         }
         let host = self.host(source)?;
         if self.behind.contains(&source) {
             let work = async move { Done::CaughtUp(source, host.step_log_carefully().await) };
             self.flight.start(format!("{source} catches up"), work.boxed_local());
+        } else if self.plan.bus == BusKind::Led && !self.given_back.remove(&source) {
+            self.led.insert(source);
+            let work = async move { Done::GivenBack(source, host.follow_log().await) };
+            self.flight.start(format!("{source} follows the log"), work.boxed_local());
         } else {
             let work = async move { Done::Log(source, host.step_log().await) };
             self.flight.start(format!("{source} reads the log"), work.boxed_local());
@@ -374,6 +387,8 @@ impl World {
         }
         sqlite.pump(many, fault);
         drop(sqlite);
+        // What a commit leads to may be in it already.
+        self.progress |= self.plan.bus == BusKind::Led;
         match fault {
             Fault::None => {}
             Fault::Busy => self.sometimes.note("the database was busy"),
@@ -395,6 +410,7 @@ impl World {
     /// Time passes.
     pub(crate) fn pass(&mut self, span: Duration) {
         self.clocks.pass(span);
+        self.provider.let_overdue_calls_arrive();
     }
 
     /// Lets one piece of work go on, and takes in what came of it.
@@ -425,6 +441,15 @@ impl World {
             Done::Log(source, outcome) => {
                 self.turns.remove(&(source, Turn::Log));
                 if self.finished(label, outcome)? == Some(true) {
+                    self.happened(label);
+                }
+            }
+            Done::GivenBack(source, outcome) => {
+                self.turns.remove(&(source, Turn::Log));
+                self.led.remove(&source);
+                self.given_back.insert(source);
+                self.sometimes.note("the writer gave a service back");
+                if self.finished(label, outcome)?.is_some() {
                     self.happened(label);
                 }
             }

@@ -55,6 +55,7 @@ fn payment(payment: &Domain) -> Payment {
         captured_minor: payment.captured_minor(),
         refunded_minor: payment.refunded_minor(),
         by_hand,
+        awaits_transfer: matches!(payment.intent, Intent::AwaitingTransfer),
         to_pay_out: if by_hand { to_pay_out(payment) } else { Vec::new() },
         is_busy: payment.operation.is_some(),
         is_stuck: clearing_stuck || (refused && !order_ended),

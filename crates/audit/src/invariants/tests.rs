@@ -70,6 +70,7 @@ fn sound() -> Facts {
             captured_minor: 500,
             refunded_minor: 0,
             by_hand: false,
+            awaits_transfer: false,
             to_pay_out: vec![],
             is_busy: false,
             is_stuck: false,
@@ -82,7 +83,13 @@ fn sound() -> Facts {
             entries: vec![("cash".into(), "EUR".into(), 500), ("sales".into(), "EUR".into(), -500)],
         }],
         documents: vec![document(1)],
-        messages: vec![Message { order_id, about: "confirmed".to_owned(), is_sent: true }],
+        messages: vec![Message {
+            id: id(7),
+            order_id,
+            about: "confirmed".to_owned(),
+            is_sent: true,
+            is_mailed: true,
+        }],
         backlog: vec![],
     }
 }

@@ -83,7 +83,15 @@ impl Shopper {
     /// A new one.
     pub fn new(number: usize, chance: &mut Chance) -> Self {
         let method = *chance
-            .pick(&["card", "card", "card_single", "card_auto", "card_auto", "on_delivery"])
+            .pick(&[
+                "card",
+                "card",
+                "card_single",
+                "card_auto",
+                "card_auto",
+                "on_delivery",
+                "transfer",
+            ])
             .unwrap_or(&"card");
         let token = *chance
             .pick(&[

@@ -139,7 +139,8 @@ impl Staff {
                 choices.push(Request::post(path, body).keyed(self.key()));
             }
             let unpaid = payment.state == MoneyState::Later && payment.owed_minor > 0;
-            if unpaid && confirmed(payment.order_id) && delivered(payment.order_id) {
+            let at_the_door = unpaid && confirmed(payment.order_id) && delivered(payment.order_id);
+            if at_the_door || payment.awaits_transfer {
                 let amount = json!({
                     "amount_minor": payment.owed_minor, "currency": payment.currency.code(),
                 });

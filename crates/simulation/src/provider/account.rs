@@ -164,6 +164,11 @@ impl Accounts {
         })
     }
 
+    /// Whether something was done under a key so long ago that it would be done again.
+    pub(super) fn has_forgotten(&self, now: Timestamp, key: OperationId) -> bool {
+        self.done.get(&key).is_some_and(|(since, ..)| now.since(*since) >= KEY_LIFE)
+    }
+
     pub(super) fn decide(&mut self, now: Timestamp, reference: &str, agreed: bool) -> bool {
         self.expire(now);
         let Some(account) = self.accounts.get_mut(reference) else { return false };
