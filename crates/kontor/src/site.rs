@@ -76,3 +76,36 @@ pub fn site(
         .merge(problems::routes());
     Ok(app(router, context))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::shop::Shop;
+
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|field| references(field, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn every_reference_in_the_description_of_the_api_leads_somewhere() {
+        let shop = Shop::in_memory().await.unwrap();
+        let (_, api) = describe(shop.routes());
+        let api = serde_json::to_value(&api).unwrap();
+        let mut found = Vec::new();
+        references(&api, &mut found);
+        assert!(found.len() > 100, "{found:?}");
+        found.retain(|reference| {
+            reference.strip_prefix('#').is_none_or(|pointer| api.pointer(pointer).is_none())
+        });
+        assert!(found.is_empty(), "{found:?}");
+    }
+}

@@ -35,8 +35,10 @@ pub struct OrdersQuery {
     number: Option<String>,
     /// How many at most.
     #[serde(default)]
+    #[param(inline)]
     limit: Limit,
     /// Where the page before ended.
+    #[param(inline)]
     cursor: Option<CursorText>,
 }
 
