@@ -58,6 +58,10 @@ pub fn judged(
         said.iter().for_each(|event| hash.update(event.to_json()));
         world.tell_stories(&said);
     }
+    if let Some(shop) = &world.shop {
+        // Whoever follows the log holds on to it, and would for ever.
+        shop.sqlite.close();
+    }
     Outcome {
         seed,
         failure: told.err().map(|failure| (failure.what, world.trace.last())),
