@@ -24,8 +24,8 @@ pub enum Bug {
     ToldBeforeCommit,
     /// A consumer passes over what it failed to handle.
     PassedOver,
-    /// A timer that is set again while it fires is lost.
-    TimerLost,
+    /// What is not known yet counts as handled.
+    NotYetIsDone,
     /// An order is placed without a deadline.
     NoDeadline,
     /// The customer says what an order costs.
@@ -46,7 +46,7 @@ impl Bug {
         Self::HandledTwice,
         Self::ToldBeforeCommit,
         Self::PassedOver,
-        Self::TimerLost,
+        Self::NotYetIsDone,
         Self::NoDeadline,
         Self::CustomersPrice,
         Self::OldOverNew,

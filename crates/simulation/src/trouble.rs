@@ -63,7 +63,7 @@ impl World {
             (when(waiting > 0, 1500), Act::Commit),
             (350, Act::Shop),
             (200, Act::Work),
-            (12, Act::Reprice),
+            (16, Act::Reprice),
             (when(!by_bus, 900), Act::Log),
             (250, Act::Due),
             (250, Act::Claim),
@@ -246,15 +246,18 @@ impl World {
         Ok(true)
     }
 
-    /// A price changes.
+    /// A price changes, perhaps twice in one breath.
     fn let_reprice(&mut self) -> Step {
         let Some(unit) = self.chance.pick(&UNITS).copied() else { return Ok(()) };
         let Some(product) = self.products.get(unit) else { return Ok(()) };
         let path = format!("/products/{product}");
-        let price_minor = self.chance.between(1, 12) * 250;
-        self.auditor.costs(unit, price_minor);
-        let request = Request::put(path, template::product(unit, price_minor)).by(ADMIN);
-        self.send(Asker::Owner, request)
+        for _ in 0..if self.chance.happens(400) { 2 } else { 1 } {
+            let price_minor = self.chance.between(1, 12) * 250;
+            self.auditor.costs(unit, price_minor);
+            let product = template::product(unit, price_minor);
+            self.send(Asker::Owner, Request::put(path.clone(), product).by(ADMIN))?;
+        }
+        Ok(())
     }
 
     fn hand_over_some(&mut self) -> Step {

@@ -357,11 +357,6 @@ async fn settle(tx: &mut Tx<'_>, judged: &[(&Delivery, Verdict)]) -> Result<()> 
     for (delivery, verdict) in judged {
         let row = match verdict {
             Verdict::Done => {
-                if let Occasion::Timer { name, subject } = &delivery.occasion
-                    && planted::is(Bug::TimerLost)
-                {
-                    tx.pending.forget_timer(name, subject);
-                }
                 let remembered = match &delivery.origin {
                     Origin::Log | Origin::Trying(_) => false,
                     Origin::Handed => !planted::is(Bug::HandledTwice),
@@ -372,6 +367,7 @@ async fn settle(tx: &mut Tx<'_>, judged: &[(&Delivery, Verdict)]) -> Result<()> 
                 }
                 continue;
             }
+            Verdict::NotYet(_) if planted::is(Bug::NotYetIsDone) => continue,
             Verdict::NotYet(why) => {
                 let waited = delivery.origin.row().filter(|row| row.waits > 0);
                 let (waits, since) = waited.map_or((0, now), |row| (row.waits, row.created_at));

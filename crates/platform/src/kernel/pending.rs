@@ -85,11 +85,6 @@ impl Pending {
         self.timers.insert((name, subject.to_owned()), Some((due, body)));
     }
 
-    /// Forgets what was asked of a timer in this transaction: what a planted bug does.
-    pub(crate) fn forget_timer(&mut self, name: &str, subject: &str) {
-        self.timers.retain(|(of, about), _| *of != name || about != subject);
-    }
-
     pub(crate) fn cancel_timer(&mut self, name: &'static str, subject: &str) {
         self.timers.insert((name, subject.to_owned()), None);
     }
