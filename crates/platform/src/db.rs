@@ -30,7 +30,7 @@ pub use pause::Pause;
 pub use postgres::Postgres;
 pub use row::{Column, FromRow, Row};
 pub use sqlite::{Fault, LogEntry, LogRead, Sqlite};
-pub(crate) use sqlite::{Job, Listener, Place, Reading, unattended};
+pub(crate) use sqlite::{Job, Listener, MAX_LED, Place, Reading, unattended};
 pub use tx::{Expect, NewEvent, Tx};
 pub use value::{Json, Value};
 

@@ -26,7 +26,7 @@ use follow::Follower;
 pub(crate) use follow::{Listener, Place};
 use gate::Gate;
 use job::{Batch, UnitJob, poll_once};
-pub(crate) use job::{Job, unattended};
+pub(crate) use job::{Job, MAX_LED, unattended};
 use log::Found;
 pub use log::{LogEntry, LogRead};
 use running::Running;
@@ -59,7 +59,7 @@ pub enum Fault {
 /// The shop's one file.
 pub struct Sqlite {
     writer: Mutex<Writer>,
-    /// Locked by the writer while it works, after [`Sqlite::writer`].
+    /// Locked by the writer while it works, after [`Sqlite::writer`], and by nobody else but to close.
     followers: Mutex<Vec<Follower>>,
     readers: Vec<Mutex<Writer>>,
     queue: Mutex<Queue>,
@@ -78,16 +78,30 @@ struct Writer {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Box<dyn Job>>,
+    /// They follow the log from the next transaction on.
+    joining: Vec<Follower>,
     /// Those who follow the log have something to do.
     more: bool,
     closed: bool,
 }
 
+/// What the writer does next.
+struct Turn {
+    jobs: Vec<Box<dyn Job>>,
+    joining: Vec<Follower>,
+}
+
 impl Queue {
-    /// Up to `many` units, and whether there is more for those who follow the log.
-    fn take(&mut self, many: usize) -> (Vec<Box<dyn Job>>, bool) {
+    /// Whether there is nothing to do.
+    fn is_idle(&self) -> bool {
+        self.jobs.is_empty() && self.joining.is_empty() && !self.more
+    }
+
+    /// Up to `many` units, and who follows the log from now on.
+    fn take(&mut self, many: usize) -> Turn {
         let many = many.min(self.jobs.len());
-        (self.jobs.drain(..many).collect(), std::mem::take(&mut self.more))
+        self.more = false;
+        Turn { jobs: self.jobs.drain(..many).collect(), joining: std::mem::take(&mut self.joining) }
     }
 }
 
@@ -216,6 +230,8 @@ impl Sqlite {
         {
             tracing::error!("the writer panicked");
         }
+        // They hold on to services, and those to this.
+        locked(&self.queue).joining.clear();
         locked(&self.followers).clear();
         if let Some(running) = &self.running {
             running.leave();
@@ -303,62 +319,73 @@ impl Sqlite {
     fn write_until_closed(&self) {
         loop {
             let mut queue = locked(&self.queue);
-            while queue.jobs.is_empty() && !queue.more {
+            while queue.is_idle() {
                 if queue.closed {
                     return;
                 }
                 queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
             }
-            let (jobs, _) = queue.take(MAX_BATCH);
+            let turn = queue.take(MAX_BATCH);
             drop(queue);
-            self.run(jobs, Fault::None);
+            self.run(turn, Fault::None);
         }
     }
 
     /// How many units wait; and one more, if those who follow the log have something to do.
     pub fn waiting(&self) -> usize {
         let queue = locked(&self.queue);
-        queue.jobs.len() + usize::from(queue.more)
+        queue.jobs.len() + usize::from(queue.more || !queue.joining.is_empty())
     }
 
     /// Runs up to `many` of the units that wait, in one transaction, and makes `fault` happen to it.
     pub fn pump(&self, many: usize, fault: Fault) {
-        let (jobs, more) = locked(&self.queue).take(many);
-        if more || !jobs.is_empty() {
-            self.run(jobs, fault);
-        }
+        let turn = {
+            let mut queue = locked(&self.queue);
+            if queue.is_idle() {
+                return;
+            }
+            queue.take(many)
+        };
+        self.run(turn, fault);
     }
 
-    fn run(&self, jobs: Vec<Box<dyn Job>>, fault: Fault) {
+    fn run(&self, turn: Turn, fault: Fault) {
         let mut writer = locked(&self.writer);
         let writer = &mut *writer;
+        let mut followers = locked(&self.followers);
+        if !turn.joining.is_empty() {
+            followers.extend(turn.joining);
+            // Who listens to most reacts last: to more at once.
+            followers.sort_by_key(|follower| follower.place.reading.wants_kinds());
+        }
         let batch = Batch {
             connection: &mut writer.connection,
             gate: &writer.gate,
             log: &self.log,
-            followers: &mut locked(&self.followers),
+            followers: &mut followers,
         };
-        if batch.run(jobs, fault) {
+        if batch.run(turn.jobs, fault) {
             locked(&self.queue).more = true;
         }
     }
 
     /// Hands a consumer to the writer, which lets it react to each event in the transaction that
-    /// publishes it. What is answered comes when it is given back.
+    /// publishes it. What is answered comes when it is given back. Does not wait for the writer.
     pub(crate) fn lead(
         &self,
         listener: Box<dyn Listener>,
         place: Place,
-    ) -> oneshot::Receiver<Place> {
+    ) -> Result<oneshot::Receiver<Place>> {
         let (follower, given_back) = Follower::new(listener, place);
-        // Who listens to most reacts last: to more at once.
-        let mut followers = locked(&self.followers);
-        followers.push(follower);
-        followers.sort_by_key(|follower| follower.place.reading.wants_kinds());
-        drop(followers);
-        locked(&self.queue).more = true;
+        {
+            let mut queue = locked(&self.queue);
+            if queue.closed {
+                return Err(Error::Closed);
+            }
+            queue.joining.push(follower);
+        }
         self.arrived.notify_one();
-        given_back
+        Ok(given_back)
     }
 
     /// The next events for a consumer that has handled everything up to `positions`.

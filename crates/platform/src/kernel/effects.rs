@@ -94,7 +94,7 @@ impl Unit for ReleaseLeases {
 /// Records what came of effects, those whose lease has passed to somebody else left out.
 pub(crate) struct RecordEffects<S: Service> {
     pub(crate) service: Arc<S>,
-    pub(crate) done: Arc<Vec<(Task, S::Outcome)>>,
+    pub(crate) done: Arc<Vec<(Task, Arc<S::Outcome>)>>,
     /// Which of them.
     pub(crate) which: Range<usize>,
 }
@@ -112,7 +112,7 @@ impl<S: Service> Unit for RecordEffects<S> {
         let current: Vec<(&Task, &S::Outcome)> = done
             .iter()
             .filter(|(task, _)| epochs.get(&(task.name.clone(), task.id)) == Some(&task.epoch))
-            .map(|(task, outcome)| (task, outcome))
+            .map(|(task, outcome)| (task, outcome.as_ref()))
             .collect();
         if current.is_empty() {
             return Ok(0);

@@ -61,7 +61,7 @@ statements! {
         WHERE reaction = $1 AND id = $2 AND due_at = $3 AND state = 'waiting'";
     park_waiting = "UPDATE {s}_inbox SET state = 'parked', error = $4 \
         WHERE reaction = $1 AND id = $2 AND due_at = $3 AND state = 'waiting'";
-    update_effect = "UPDATE {s}_inbox SET state = $3, due_at = $4, attempts = $5, waits = $6, error = $7 \
+    update_effect = "UPDATE {s}_inbox SET state = $3, due_at = $4, attempts = $5, waits = $6, error = $7, epoch = epoch + 1 \
         WHERE reaction = $1 AND id = $2";
     claim_effect = "UPDATE {s}_inbox SET due_at = $3, attempts = attempts + 1, epoch = epoch + 1, error = NULL \
         WHERE reaction = $1 AND id = $2 AND state = 'waiting' AND due_at = $4 RETURNING reaction, id, attempts, epoch";

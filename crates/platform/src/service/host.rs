@@ -13,7 +13,8 @@ use crate::db::{Db, Result};
 use crate::kernel::outbox::Unreadable;
 
 /// What came of an effect, its type hidden; or how its performance panicked.
-pub struct Performed(pub(super) std::result::Result<Box<dyn Any + Send + Sync>, String>);
+#[derive(Clone)]
+pub struct Performed(pub(super) std::result::Result<Arc<dyn Any + Send + Sync>, String>);
 
 impl std::fmt::Debug for Performed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,9 +41,9 @@ pub trait Host: Send + Sync + 'static {
     /// Lets the file's writer make it react in the transactions that publish, for as long as it
     /// keeps up and nothing fails.
     fn follow_log(&self) -> BoxFuture<'_, Result<()>>;
-    /// Handles one batch of the next events one at a time, each try counted before it is made: for
-    /// the start after a run that did not finish. What that run died of is among them, for a batch
-    /// is all that is ever under way.
+    /// Handles as many of the next events as one transaction of the writer may have had under way,
+    /// one at a time, each try counted before it is made: for the start after a run that did not
+    /// finish. What that run died of is among them, if it is in the log at all.
     fn step_log_carefully(&self) -> BoxFuture<'_, Result<()>>;
     /// Handles events that a bus hands over, perhaps not for the first time, in any order.
     fn deliver(&self, events: Vec<Arc<Envelope>>) -> BoxFuture<'_, Result<()>>;
@@ -64,7 +65,7 @@ pub trait Host: Send + Sync + 'static {
     fn claim_effects(&self, limit: i64) -> BoxFuture<'_, Result<Vec<Task>>>;
     /// Performs one.
     fn perform<'a>(&'a self, task: &'a Task) -> BoxFuture<'a, Performed>;
-    /// Records what came of some.
+    /// Records what came of some; to be repeated if the database is out of order.
     fn record(&self, done: Vec<(Task, Performed)>) -> BoxFuture<'_, Result<()>>;
     /// How far it has read each outbox, as far as it is stored.
     fn positions(&self) -> BoxFuture<'_, Result<BTreeMap<Source, i64>>>;

@@ -11,7 +11,9 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Mutex;
 
 use super::{Delivery, EffectSpec, Host, Origin, Performed, Reaction, Service, Task, TimerSpec};
-use crate::db::{Db, Error, Job, Listener, LogEntry, LogRead, Place, Reading, Result, unattended};
+use crate::db::{
+    Db, Error, Job, Listener, LogEntry, LogRead, MAX_LED, Place, Reading, Result, unattended,
+};
 use crate::kernel::effects::{ClaimEffects, RecordEffectFailure, RecordEffects, ReleaseLeases};
 use crate::kernel::inbox::{
     CountTry, Due, NextDue, ParkUnreadable, ParkWaiting, Positions, Progress, React, RecordFailure,
@@ -246,7 +248,7 @@ impl<S: Service> Hosted<S> {
         let mut outcomes = Vec::with_capacity(done.len());
         for (task, performed) in done {
             match performed.0.map(|outcome| outcome.downcast::<S::Outcome>()) {
-                Ok(Ok(outcome)) => outcomes.push((task, *outcome)),
+                Ok(Ok(outcome)) => outcomes.push((task, outcome)),
                 Ok(Err(_)) => return Err(Error::Failed("another service's outcome".to_owned())),
                 Err(why) => db.write(RecordEffectFailure { task, why }).await?,
             }
@@ -260,7 +262,7 @@ impl<S: Service> Hosted<S> {
             let (service, done) = (Arc::clone(&self.service), Arc::clone(&done));
             db.write(RecordEffects { service, done, which })
         };
-        // What cannot be recorded now is still under its lease and performed again when that ends.
+        // What is recorded is not under the same lease any more: nothing is recorded twice.
         match record(0..many).await {
             Ok(_) => return Ok(()),
             Err(error) if is_trouble(&error) => return Err(error),
@@ -339,7 +341,7 @@ impl<S: Service> Host for Hosted<S> {
                 Some(place) => place,
                 None => self.place().await?,
             };
-            let given_back = sqlite.lead(Box::new(Led(Arc::clone(&self.service))), place);
+            let given_back = sqlite.lead(Box::new(Led(Arc::clone(&self.service))), place)?;
             // Without its place when a reaction failed: that is then taken from the database.
             *held = given_back.await.ok();
             Ok(())
@@ -351,7 +353,7 @@ impl<S: Service> Host for Hosted<S> {
         async move {
             let Some(sqlite) = self.service.db().sqlite() else { return Ok(()) };
             let mut place = self.place().await?;
-            let read = sqlite.read_log(&mut place.reading, BATCH)?;
+            let read = sqlite.read_log(&mut place.reading, MAX_LED)?;
             for entry in &read.entries {
                 self.handle_alone(&mut place, entry, true).await?;
             }
@@ -407,7 +409,7 @@ impl<S: Service> Host for Hosted<S> {
         async move {
             let performing = AssertUnwindSafe(self.service.perform(task)).catch_unwind();
             Performed(match performing.await {
-                Ok(outcome) => Ok(Box::new(outcome) as Box<dyn Any + Send + Sync>),
+                Ok(outcome) => Ok(Arc::new(outcome) as Arc<dyn Any + Send + Sync>),
                 Err(_) => Err("performing it panicked".to_owned()),
             })
         }

@@ -45,6 +45,9 @@ const FALLBACK: Duration = Duration::from_secs(1);
 /// How long to wait after an error of the environment.
 const PAUSE: Duration = Duration::from_millis(200);
 
+/// How long to try to record what came of effects: performing and recording them fit in a lease.
+const RECORDING: Duration = Duration::from_secs(50);
+
 /// All services of a process, running.
 #[derive(Debug)]
 pub struct Runtime;
@@ -188,12 +191,8 @@ impl Loop {
     async fn perform_effects(&self, at_once: usize) {
         let wake = &self.host.db().scope.wake;
         let mut under_way = FuturesUnordered::new();
-        // The file is this process's alone: what was under way when the last one ended is not now.
-        if self.host.db().sqlite().is_some()
-            && let Err(error) = self.host.release_leases().await
-        {
-            self.failed("releasing leases", &error).await;
-        }
+        // Before this process has any lease itself.
+        self.release_leases().await;
         wake.make_room(at_once);
         // Whether there may be something due that nobody has claimed.
         let mut look = true;
@@ -230,6 +229,16 @@ impl Loop {
         }
     }
 
+    /// The file is this process's alone: what was under way when the last one ended is not now.
+    async fn release_leases(&self) {
+        while self.host.db().sqlite().is_some() && !self.stopping() {
+            match self.host.release_leases().await {
+                Ok(()) => return,
+                Err(error) => self.failed("releasing leases", &error).await,
+            }
+        }
+    }
+
     /// When it is time to stop, takes away room for one effect after the other.
     async fn take_room_away(&self) {
         self.tasks.stopping().cancelled().await;
@@ -260,10 +269,15 @@ impl Loop {
     async fn record(&self, done: Vec<(super::Task, super::Performed, Room)>) {
         let (done, _room): (Vec<_>, Vec<_>) =
             done.into_iter().map(|(task, performed, room)| ((task, performed), room)).unzip();
-        // What cannot be recorded stays under its lease and is performed again when that ends:
-        // with the same key, so that it happens once.
-        if let Err(error) = self.host.record(done).await {
+        let until = self.clock.now().plus(RECORDING);
+        loop {
+            let Err(error) = self.host.record(done.clone()).await else { return };
             self.failed("recording effects", &error).await;
+            // What cannot be recorded stays under its lease and is performed again when that ends:
+            // with the same key, so that it happens once.
+            if !error.nothing_happened() || self.stopping() || self.clock.now() >= until {
+                return;
+            }
         }
     }
 

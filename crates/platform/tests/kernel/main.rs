@@ -13,6 +13,7 @@ mod file;
 mod follow;
 mod gate;
 mod idempotency;
+mod led;
 mod log;
 mod parked;
 mod retention;

@@ -30,6 +30,9 @@ const AT_ONCE: usize = 256;
 /// How often reactions may lead to further ones in one transaction.
 const MAX_ROUNDS: usize = 12;
 
+/// How many events one consumer handles in one transaction at most.
+pub(crate) const MAX_LED: usize = AT_ONCE * MAX_ROUNDS;
+
 /// A unit that waits for the writer, its types hidden.
 pub(crate) trait Job: Send {
     /// Whose it is.
@@ -147,6 +150,11 @@ impl Batch<'_> {
                     return false;
                 }
                 Err(Failure::Crash) => return false,
+                Err(Failure::Unit) if asked == 0 => {
+                    // Only followers did anything: what the commit found wrong each finds by itself.
+                    self.followers.clear();
+                    return false;
+                }
                 Err(Failure::Unit) => {
                     jobs.truncate(asked);
                     for job in jobs {
