@@ -97,10 +97,13 @@ impl Postgres {
         if let Some(pause) = &self.pause {
             pause.reach("COMMIT").await;
         }
-        begun.commit().await.map_err(|error| {
-            let refused = Error::from_postgres("COMMIT", error);
+        begun.commit().await.map_err(|error| match Error::from_postgres("COMMIT", error) {
             // The server, or the way to it, is gone: nobody knows what it still did.
-            if let Error::Unavailable(source) = refused { Error::Unknown(source) } else { refused }
+            Error::Unavailable(source) => {
+                scope.wake.doubt(std::mem::take(&mut flushed.claimed));
+                Error::Unknown(source)
+            }
+            refused => refused,
         })?;
         scope.counters.add(work);
         scope.wake.after_commit(&mut flushed);

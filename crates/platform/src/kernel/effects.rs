@@ -91,6 +91,32 @@ impl Unit for ReleaseLeases {
     }
 }
 
+/// Says of each claim whether it is in force.
+pub(crate) struct InForce(pub(crate) Vec<Task>);
+
+impl Unit for InForce {
+    type Out = Vec<bool>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<bool>> {
+        let epochs = epochs(tx, self.0.iter()).await?;
+        Ok(self.0.iter().map(|task| is_current(&epochs, task)).collect())
+    }
+}
+
+/// The epochs of those that wait.
+type Epochs = BTreeMap<(String, Uuid), i64>;
+
+async fn epochs(tx: &mut Tx<'_>, tasks: impl Iterator<Item = &Task>) -> Result<Epochs> {
+    let sql = tx.scope.kernel.select_epoch.as_str();
+    let keys = tasks.map(|task| params![&task.name, task.id]);
+    let epochs: Vec<(String, Uuid, i64)> = tx.fetch_many(sql, keys).await?;
+    Ok(epochs.into_iter().map(|(name, id, epoch)| ((name, id), epoch)).collect())
+}
+
+fn is_current(epochs: &Epochs, task: &Task) -> bool {
+    epochs.get(&(task.name.clone(), task.id)) == Some(&task.epoch)
+}
+
 /// Records what came of effects, those whose lease has passed to somebody else left out.
 pub(crate) struct RecordEffects<S: Service> {
     pub(crate) service: Arc<S>,
@@ -104,14 +130,10 @@ impl<S: Service> Unit for RecordEffects<S> {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<usize> {
         let done = self.done.get(self.which.clone()).unwrap_or_default();
-        let sql = tx.scope.kernel.select_epoch.as_str();
-        let keys = done.iter().map(|(task, _)| params![&task.name, task.id]);
-        let epochs: Vec<(String, Uuid, i64)> = tx.fetch_many(sql, keys).await?;
-        let epochs: BTreeMap<(String, Uuid), i64> =
-            epochs.into_iter().map(|(name, id, epoch)| ((name, id), epoch)).collect();
+        let epochs = epochs(tx, done.iter().map(|(task, _)| task)).await?;
         let current: Vec<(&Task, &S::Outcome)> = done
             .iter()
-            .filter(|(task, _)| epochs.get(&(task.name.clone(), task.id)) == Some(&task.epoch))
+            .filter(|(task, _)| is_current(&epochs, task))
             .map(|(task, outcome)| (task, outcome.as_ref()))
             .collect();
         if current.is_empty() {

@@ -24,6 +24,8 @@ pub(crate) struct Wake {
     room: Arc<Semaphore>,
     /// Effects it has under a lease and has not begun.
     claimed: Mutex<VecDeque<Claimed>>,
+    /// Effects it has under a lease if a commit that gave no answer happened.
+    in_doubt: Mutex<Vec<Claimed>>,
     /// A timer or another try is due earlier than was known.
     pub(crate) timers: Notify,
     /// Something that is watched has changed.
@@ -50,6 +52,7 @@ impl Default for Wake {
             begin: Notify::new(),
             room: Arc::new(Semaphore::new(0)),
             claimed: Mutex::default(),
+            in_doubt: Mutex::default(),
             timers: Notify::new(),
             watchers: Arc::default(),
             next_timer: AtomicI64::new(i64::MAX),
@@ -80,6 +83,21 @@ impl Wake {
         {
             self.timers.notify_one();
         }
+    }
+
+    /// Nobody knows whether the unit that asked for these has been committed.
+    pub(crate) fn doubt(&self, claimed: impl IntoIterator<Item = Claimed>) {
+        let mut in_doubt = self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = in_doubt.len();
+        in_doubt.extend(claimed);
+        if in_doubt.len() > before {
+            self.effects.notify_one();
+        }
+    }
+
+    /// What may have been asked for.
+    pub(crate) fn in_doubt(&self) -> Vec<Claimed> {
+        std::mem::take(&mut *self.in_doubt.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// From now on, so many effects may be under way at once.

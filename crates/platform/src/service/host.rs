@@ -63,6 +63,8 @@ pub trait Host: Send + Sync + 'static {
     fn release_leases(&self) -> BoxFuture<'_, Result<()>>;
     /// Takes effects that are due under a lease.
     fn claim_effects(&self, limit: i64) -> BoxFuture<'_, Result<Vec<Task>>>;
+    /// Says of each of these whether it is still under the lease it says.
+    fn in_force(&self, tasks: Vec<Task>) -> BoxFuture<'_, Result<Vec<bool>>>;
     /// Performs one.
     fn perform<'a>(&'a self, task: &'a Task) -> BoxFuture<'a, Performed>;
     /// Records what came of some; to be repeated if the database is out of order.

@@ -14,7 +14,9 @@ use super::{Delivery, EffectSpec, Host, Origin, Performed, Reaction, Service, Ta
 use crate::db::{
     Db, Error, Job, Listener, LogEntry, LogRead, MAX_LED, Place, Reading, Result, unattended,
 };
-use crate::kernel::effects::{ClaimEffects, RecordEffectFailure, RecordEffects, ReleaseLeases};
+use crate::kernel::effects::{
+    ClaimEffects, InForce, RecordEffectFailure, RecordEffects, ReleaseLeases,
+};
 use crate::kernel::inbox::{
     CountTry, Due, NextDue, ParkUnreadable, ParkWaiting, Positions, Progress, React, RecordFailure,
 };
@@ -403,6 +405,10 @@ impl<S: Service> Host for Hosted<S> {
 
     fn claim_effects(&self, limit: i64) -> BoxFuture<'_, Result<Vec<Task>>> {
         self.service.db().write(ClaimEffects { limit }).boxed()
+    }
+
+    fn in_force(&self, tasks: Vec<Task>) -> BoxFuture<'_, Result<Vec<bool>>> {
+        self.service.db().read(InForce(tasks)).boxed()
     }
 
     fn perform<'a>(&'a self, task: &'a Task) -> BoxFuture<'a, Performed> {

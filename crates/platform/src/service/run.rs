@@ -200,6 +200,7 @@ impl Loop {
         let mut room_left = at_once;
         while room_left > 0 {
             let mut claimed = wake.claimed();
+            self.clear_up(&mut claimed).await;
             if look && !self.stopping() {
                 look = self.claim(&mut claimed).await;
             }
@@ -243,6 +244,29 @@ impl Loop {
     async fn take_room_away(&self) {
         self.tasks.stopping().cancelled().await;
         self.host.db().scope.wake.take_room_away().await;
+    }
+
+    /// Begins what is in doubt if it was committed after all, and forgets it if not.
+    async fn clear_up(&self, into: &mut VecDeque<Claimed>) {
+        let wake = &self.host.db().scope.wake;
+        let in_doubt = wake.in_doubt();
+        if in_doubt.is_empty() {
+            return;
+        }
+        let tasks = in_doubt.iter().map(|claimed| claimed.task.clone()).collect();
+        match self.host.in_force(tasks).await {
+            Ok(in_force) => {
+                let known = in_doubt.into_iter().zip(in_force);
+                into.extend(known.filter(|(_, in_force)| *in_force).map(|(claimed, _)| claimed));
+            }
+            Err(error) => {
+                self.failed("looking for what was asked for", &error).await;
+                // Who stops leaves it under its lease, for another to take up when that ends.
+                if !self.stopping() {
+                    wake.doubt(in_doubt);
+                }
+            }
+        }
     }
 
     /// Claims as much of what is due as there is room for. Says whether there may be more.

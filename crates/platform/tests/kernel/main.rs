@@ -15,6 +15,7 @@ mod gate;
 mod idempotency;
 mod led;
 mod log;
+mod lost_answers;
 mod parked;
 mod retention;
 mod retries;
