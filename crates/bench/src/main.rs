@@ -74,8 +74,11 @@ fn main() -> Result<(), Failure> {
 async fn measure(cli: &Cli) -> Result<(), Failure> {
     let beside = std::env::current_exe()?.with_file_name("kontor");
     let program = cli.program.clone().unwrap_or(beside);
-    let mut figures =
-        Figures { binary_bytes: std::fs::metadata(&program)?.len(), ..Figures::default() };
+    let mut figures = Figures {
+        binary_bytes: std::fs::metadata(&program)?.len(),
+        load_average: report::load_average(),
+        ..Figures::default()
+    };
     let mut shop = BenchShop::open(&program).await?;
     figures.idle_bytes = shop.process.resident_bytes();
 

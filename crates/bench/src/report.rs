@@ -46,6 +46,8 @@ pub struct Load {
 /// Everything measured.
 #[derive(Debug, Default)]
 pub struct Figures {
+    /// How many processes wanted a processor when it began: what else the machine was doing.
+    pub load_average: String,
     /// Closed loads by name.
     pub loads: Vec<(&'static str, Load)>,
     /// Rate and outcome of the open loop.
@@ -87,7 +89,13 @@ impl Figures {
     /// The document.
     pub fn document(&self) -> String {
         let mut text = String::from(HEAD);
-        let _ = writeln!(text, "Machine: {}. Commit {}.\n", machine(), commit());
+        let _ = writeln!(
+            text,
+            "Machine: {}; load average {} before it began. Commit {}.\n",
+            machine(),
+            self.load_average,
+            commit()
+        );
         self.orders(&mut text);
         self.rest(&mut text);
         text
@@ -156,8 +164,9 @@ impl Figures {
         });
         let _ = writeln!(
             text,
-            "\n## Ceilings\n\nBare SQLite, rows of 400 bytes, {commit} in a commit as in this run, nothing else on the machine: {rows} rows/s. \
+            "\n## Ceilings\n\nBare SQLite, rows of 400 bytes, {commit} in a commit as in this run, the shop idle beside it: {rows} rows/s, {} commits/s. \
              The shop with 64 in flight wrote {ours} rows/s: {} of that.",
+            rows / commit,
             hundredths(ours, rows),
         );
         let hello = median(&self.hello);
@@ -211,6 +220,12 @@ fn tenths(whole: u64, by: u64) -> String {
 fn hundredths(whole: u64, by: u64) -> String {
     let hundredths = whole * 100 / by.max(1);
     format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}
+
+/// How busy the machine is.
+pub fn load_average() -> String {
+    let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages.split(' ').next().unwrap_or_default().to_owned()
 }
 
 fn machine() -> String {

@@ -14,10 +14,6 @@ use platform::http::auth::new_staff_token;
 use platform::ids::Ids;
 use platform::telemetry;
 
-/// Under load a fifth of the time went into the system's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

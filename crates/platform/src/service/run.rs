@@ -23,15 +23,15 @@ pub struct RuntimeConfig {
     pub outbox_kept: Duration,
     /// How long it is remembered that an event was handled: longer than any bus delivers it again.
     pub handled_kept: Duration,
-    /// Whether the previous run did not finish: events are then handled one at a time until the
-    /// end of the log is reached, each try counted before it is made.
+    /// Whether the previous run did not finish: whatever it may have had under way is then handled
+    /// one at a time, each try counted before it is made.
     pub previous_run_crashed: bool,
 }
 
 impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
-            effects_at_once: 64,
+            effects_at_once: 256,
             outbox_kept: Duration::from_secs(7 * 24 * 3600),
             handled_kept: Duration::from_secs(30 * 24 * 3600),
             previous_run_crashed: false,
