@@ -97,13 +97,15 @@ impl Postgres {
         if let Some(pause) = &self.pause {
             pause.reach("COMMIT").await;
         }
-        begun.commit().await.map_err(|error| match Error::from_postgres("COMMIT", error) {
+        begun.commit().await.map_err(|error| {
+            let refused = Error::from_postgres("COMMIT", error);
             // The server, or the way to it, is gone: nobody knows what it still did.
-            Error::Unavailable(source) => {
+            if let Error::Unavailable(source) = refused {
                 scope.wake.doubt(std::mem::take(&mut flushed.claimed));
                 Error::Unknown(source)
+            } else {
+                refused
             }
-            refused => refused,
         })?;
         scope.counters.add(work);
         scope.wake.after_commit(&mut flushed);

@@ -16,7 +16,15 @@ use crate::clock::Clock;
 
 /// Those who wait, by what they wait for.
 #[derive(Debug, Default)]
-pub(crate) struct Watchers(Mutex<BTreeMap<Uuid, watch::Sender<()>>>);
+pub(crate) struct Watchers(Mutex<BTreeMap<Uuid, Watched>>);
+
+/// What somebody waits for.
+#[derive(Debug, Default)]
+struct Watched {
+    wakes: watch::Sender<()>,
+    /// How many wait. Receivers are not counted: one may be going at this moment.
+    watching: usize,
+}
 
 /// One who waits for changes of one thing. Stops when dropped.
 #[derive(Debug)]
@@ -32,7 +40,9 @@ pub struct Watch {
 impl Watchers {
     pub(crate) fn watch(self: &Arc<Self>, subject: Uuid, clock: Clock, pause: Duration) -> Watch {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let woken = watched.entry(subject).or_default().subscribe();
+        let entry = watched.entry(subject).or_default();
+        entry.watching += 1;
+        let woken = entry.wakes.subscribe();
         Watch { watchers: Arc::clone(self), subject, woken, clock, pause }
     }
 
@@ -42,8 +52,8 @@ impl Watchers {
         if watched.is_empty() {
             return;
         }
-        for sender in changed.iter().filter_map(|subject| watched.get(subject)) {
-            sender.send_replace(());
+        for one in changed.iter().filter_map(|subject| watched.get(subject)) {
+            one.wakes.send_replace(());
         }
     }
 }
@@ -61,8 +71,9 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut watched = self.watchers.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // This one is still counted.
-        if watched.get(&self.subject).is_some_and(|sender| sender.receiver_count() <= 1) {
+        let Some(one) = watched.get_mut(&self.subject) else { return };
+        one.watching = one.watching.saturating_sub(1);
+        if one.watching == 0 {
             watched.remove(&self.subject);
         }
     }
@@ -82,5 +93,24 @@ mod tests {
         watch.changed(Timestamp::from_micros(i64::MAX)).await;
         drop(watch);
         assert!(watchers.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn nobody_is_remembered_when_two_go_at_the_same_moment() {
+        let watchers = Arc::new(Watchers::default());
+        let watch = || watchers.watch(Uuid::nil(), Clock::system(), Duration::MAX);
+        for _ in 0..20_000 {
+            let (first, second) = (watch(), watch());
+            let meet = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    meet.wait();
+                    drop(first);
+                });
+                meet.wait();
+                drop(second);
+            });
+            assert!(watchers.0.lock().unwrap().is_empty());
+        }
     }
 }
