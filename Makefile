@@ -9,8 +9,6 @@ export CARGO_TARGET_DIR ?= $(HOME)/.cache/kontor/target
 export KONTOR_TOOLS ?= $(HOME)/.cache/kontor/tools
 export PATH := $(KONTOR_TOOLS)/bin:$(PATH):$(HOME)/.cargo/bin
 
-SERVICES := catalogue customer order warehouse payment notification
-
 # How many seeds the simulation tries in `make test`, and how long `make soak` goes on.
 SEEDS ?= 3000
 MINUTES ?= 10
@@ -29,17 +27,12 @@ step = @printf '\n== %s\n' '$(1)'
 help: ## Show this menu
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z][a-zA-Z_-]*:.*## / { printf "  %-24s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
-	@printf '\nOne service by itself, on PostgreSQL and NATS: make run-SERVICE, with SERVICE one of\n  %s\n' '$(SERVICES)'
 
 ##@ Run
 
 .PHONY: run
 run: ## Build and start the whole shop with the demo products (needs only Rust and a C compiler)
 	cargo run --release $(LOCKED) -p kontor -- run --demo
-
-.PHONY: $(SERVICES:%=run-%)
-$(SERVICES:%=run-%): run-%:
-	cargo run --release $(LOCKED) -p kontor -- run $*
 
 .PHONY: clean-data
 clean-data: ## Throw the local shop in ./data away
@@ -48,13 +41,13 @@ clean-data: ## Throw the local shop in ./data away
 ##@ Test
 
 .PHONY: test
-test: install-tools ## Checks, and all tests on both engines
+test: install-tools ## Everything: checks, tests on both engines, documentation, simulation, API
 	@scripts/with-postgres scripts/with-maildev $(MAKE) --no-print-directory test-all
-	@printf '\nall of it passed. Not part of this yet: make doc test-doc test-simulation test-api\n'
+	@printf '\nall of it passed\n'
 
 # One PostgreSQL and one MailDev for all of it: `make test` sees to that.
 .PHONY: test-all
-test-all: check test-unit
+test-all: check test-unit doc test-doc test-api test-simulation
 
 .PHONY: check
 check: install-tools ## What can be checked without running: format, lints, licences, docs, house rules
@@ -76,6 +69,7 @@ test-unit: install-tools ## The tests of all crates, on SQLite and PostgreSQL, w
 
 .PHONY: doc
 doc: ## The documentation of the code, without a warning
+	$(call step,documentation)
 	RUSTDOCFLAGS='-D warnings' cargo doc $(LOCKED) --workspace --no-deps
 
 .PHONY: test-doc

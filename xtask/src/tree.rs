@@ -85,7 +85,9 @@ impl Tree {
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Where cargo runs it, not where it was built: checkouts share what is built.
+    let here = std::env::var("CARGO_MANIFEST_DIR");
+    let here = Path::new(here.as_deref().unwrap_or(env!("CARGO_MANIFEST_DIR")));
     here.parent().unwrap_or(here).to_owned()
 }
 

@@ -425,8 +425,8 @@ async fn a_router_without_the_edge_fails_instead_of_guessing_who_asks() {
 #[test]
 fn every_problem_of_the_platform_has_a_page() {
     let mut codes = std::collections::BTreeSet::new();
-    let mut folders =
-        vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src/http"))];
+    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap();
+    let mut folders = vec![std::path::Path::new(&here).join("src/http")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

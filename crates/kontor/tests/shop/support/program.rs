@@ -12,6 +12,7 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use platform::clock::Clock;
 use platform::http::TokenHash;
+use platform::ids::Ids;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -271,7 +272,15 @@ pub fn bare(arguments: &[&str]) -> Command {
     command
 }
 
-/// An address nobody listens on.
+/// An address nobody listens on, below the ports that the system gives to connections: it is not
+/// taken before it is used, nor while a program that had it is started anew.
 pub async fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+    let ids = Ids::from_system(Clock::system());
+    loop {
+        let port = 10_000 + u16::try_from(ids.bits() % 22_000).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).await.is_ok() {
+            return address;
+        }
+    }
 }
