@@ -65,7 +65,7 @@ check: install-tools ## What can be checked without running: format, lints, lice
 .PHONY: test-unit
 test-unit: install-tools ## The tests of all crates, on SQLite and PostgreSQL, with mails to MailDev
 	$(call step,tests)
-	scripts/with-postgres scripts/with-maildev cargo nextest run $(LOCKED) --workspace --exclude simulation --profile $(NEXTEST_PROFILE)
+	scripts/with-postgres scripts/with-maildev cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE)
 
 .PHONY: doc
 doc: ## The documentation of the code, without a warning
