@@ -21,6 +21,9 @@ NEXTEST_PROFILE ?= $(if $(CI),ci,default)
 # One build for all it does; a bug is planted only where it says so. The shop is built without.
 SIMULATION := cargo run --release $(LOCKED) -p simulation --features planted --
 
+# A server of each kind that the tests need, thrown away afterwards.
+SERVERS := scripts/with-postgres scripts/with-nats scripts/with-redis scripts/with-maildev
+
 step = @printf '\n== %s\n' '$(1)'
 
 .PHONY: help
@@ -42,10 +45,10 @@ clean-data: ## Throw the local shop in ./data away
 
 .PHONY: test
 test: install-tools ## Everything: checks, tests on both engines, documentation, simulation, API
-	@scripts/with-postgres scripts/with-maildev $(MAKE) --no-print-directory test-all
+	@$(SERVERS) $(MAKE) --no-print-directory test-all
 	@printf '\nall of it passed\n'
 
-# One PostgreSQL and one MailDev for all of it: `make test` sees to that.
+# One server of each kind for all of it: `make test` sees to that.
 .PHONY: test-all
 test-all: check test-unit doc test-doc test-api test-simulation
 
@@ -63,9 +66,9 @@ check: install-tools ## What can be checked without running: format, lints, lice
 	scripts/check-dependencies
 
 .PHONY: test-unit
-test-unit: install-tools ## The tests of all crates, on SQLite and PostgreSQL, with mails to MailDev
+test-unit: install-tools ## The tests of all crates, on SQLite and PostgreSQL, with NATS, Redis and MailDev
 	$(call step,tests)
-	scripts/with-postgres scripts/with-maildev cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE)
+	$(SERVERS) cargo nextest run $(LOCKED) --workspace --profile $(NEXTEST_PROFILE)
 
 .PHONY: doc
 doc: ## The documentation of the code, without a warning
