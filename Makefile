@@ -41,6 +41,12 @@ run: ## Build and start the whole shop with the demo products (needs only Rust a
 clean-data: ## Throw the local shop in ./data away
 	rm -rf data
 
+##@ Run as services
+
+.PHONY: install-infrastructure
+install-infrastructure: ## Start PostgreSQL, NATS and Redis for development (MONGODB=1: and a MongoDB-compatible server)
+	@scripts/infrastructure up
+
 ##@ Test
 
 .PHONY: test
@@ -109,7 +115,3 @@ generate: ## Write the generated documents anew
 .PHONY: install-tools
 install-tools: ## Install what `make test` needs and this machine lacks
 	@scripts/install-tools
-
-.PHONY: install-infrastructure
-install-infrastructure: ## Install every server and tool that any of these targets uses
-	@scripts/install-tools postgresql nextest deny node maildev schemathesis

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154
 # A server that lives as long as one command: what scripts/with-* share. Sourced by them.
 #
 # The script that sources this sets `name`, and defines
@@ -34,7 +34,7 @@ become() {
         [ ${#until_death[@]} -gt 0 ] || until_death=(setpriv)
         until_death+=(--pdeathsig "$signal")
     fi
-    cd "$folder"
+    cd "$folder" || exit
     exec "${until_death[@]}" "$@"
 }
 
