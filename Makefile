@@ -47,6 +47,18 @@ clean-data: ## Throw the local shop in ./data away
 install-infrastructure: ## Start PostgreSQL, NATS and Redis for development (MONGODB=1: and a MongoDB-compatible server)
 	@scripts/infrastructure up
 
+.PHONY: services
+services: ## Run all services (INSTANCES=2: two of each), the gateway and the test provider as processes of their own
+	@scripts/services
+
+# One part in the foreground (INSTANCE=2: its second instance), such as `make order`.
+PARTS := catalogue customer order warehouse payment notification gateway test-provider
+.PHONY: $(PARTS)
+$(PARTS):
+	@scripts/services $@
+
+order: ## Run one part alone; likewise: catalogue customer warehouse payment notification gateway test-provider
+
 ##@ Test
 
 .PHONY: test
