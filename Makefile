@@ -80,6 +80,8 @@ check: install-tools ## What can be checked without running: format, lints, lice
 	cargo xtask check
 	$(call step,generated files)
 	cargo xtask generate --check
+	$(call step,what is shipped to run it with)
+	scripts/check-deploy
 	$(call step,licences and sources of dependencies)
 	scripts/check-dependencies
 
@@ -108,6 +110,11 @@ test-api: ## The running program against its own OpenAPI, by schemathesis
 	$(call step,API)
 	scripts/install-tools schemathesis
 	scripts/test-api
+
+.PHONY: test-container
+test-container: ## Image and compose.yaml for real: build, start, buy, look whether all is closed (installs Docker; root)
+	$(call step,containers)
+	scripts/test-container
 
 .PHONY: soak
 soak: ## Simulate for MINUTES (10), pairs of crashes among it, and show seeds a second

@@ -6,7 +6,7 @@
 compose() {
     KONTOR_INFRASTRUCTURE_DATA=$data POSTGRES_PORT=$postgres_port NATS_PORT=$nats_port \
         REDIS_PORT=$redis_port MONGODB_PORT=$mongodb_port \
-        docker compose --project-name kontor-development --file deploy/docker/infrastructure.yaml --profile mongodb "$@"
+        docker compose --progress quiet --project-name kontor-development --file deploy/docker/infrastructure.yaml --profile mongodb "$@"
 }
 
 start_engines() {
@@ -17,9 +17,9 @@ start_engines() {
     mkdir -p "$data"/postgres "$data"/nats "$data"/redis
     [[ " $* " != *" mongodb "* ]] || mkdir -p "$data/mongodb"
     compose up --detach --wait --wait-timeout 180 "$@" ||
-        die "not all of it started: docker compose --project-name kontor-development logs"
+        die "not all of it started: docker compose --progress quiet --project-name kontor-development logs"
     roles_and_databases |
-        compose exec --no-TTY postgres psql -X -q -v ON_ERROR_STOP=1 -U postgres -d postgres
+        compose exec --no-TTY --user postgres postgres psql -X -q -v ON_ERROR_STOP=1 -U postgres -d postgres
 }
 
 stop_engines() { compose down; }
@@ -28,7 +28,7 @@ stop_engines() { compose down; }
 forget_engines() {
     local engine
     for engine in $(engines); do
-        compose run --rm --no-deps --user 0 --entrypoint rm "$engine" -rf /wipe/"$engine"
+        compose run --rm --no-deps --user 0 --volume "$data:/wipe" --entrypoint rm "$engine" -rf "/wipe/$engine"
     done
     compose down --volumes
 }
