@@ -38,14 +38,21 @@ run: ## Build and start the whole shop with the demo products (needs only Rust a
 	cargo run --release $(LOCKED) -p kontor -- run --demo
 
 .PHONY: clean-data
-clean-data: ## Throw the local shop in ./data away
-	rm -rf data
+clean-data: ## Throw the local shop in ./data away (not the servers': make infrastructure-wipe)
+	@[ ! -d data ] || find data -mindepth 1 -maxdepth 1 ! -name infrastructure -exec rm -rf {} +
 
 ##@ Run as services
 
 .PHONY: install-infrastructure
 install-infrastructure: ## Start PostgreSQL, NATS and Redis for development (MONGODB=1: and a MongoDB-compatible server)
 	@scripts/infrastructure up
+
+.PHONY: infrastructure-status infrastructure-down infrastructure-wipe
+infrastructure-status: ## What of it runs, and where
+infrastructure-down: ## Stop it; the data stays
+infrastructure-wipe: ## Stop it and throw its data away
+infrastructure-status infrastructure-down infrastructure-wipe:
+	@scripts/infrastructure $(@:infrastructure-%=%)
 
 .PHONY: services
 services: ## Run all services (INSTANCES=2: two of each), the gateway and the test provider as processes of their own

@@ -2,11 +2,14 @@
 # The development servers in containers. Sourced by scripts/infrastructure, whose names it uses:
 # $data, the ports, say, die, secret.
 
+# Another data folder is another set of containers.
+project=kontor-development-$(printf '%s' "$data" | cksum | cut -d ' ' -f 1)
+
 # compose ARGUMENT...: on our file, which finds the rest by its variables.
 compose() {
     KONTOR_INFRASTRUCTURE_DATA=$data POSTGRES_PORT=$postgres_port NATS_PORT=$nats_port \
         REDIS_PORT=$redis_port MONGODB_PORT=$mongodb_port \
-        docker compose --progress quiet --project-name kontor-development --file deploy/docker/infrastructure.yaml --profile mongodb "$@"
+        docker compose --progress quiet --project-name "$project" --file deploy/docker/infrastructure.yaml --profile mongodb "$@"
 }
 
 start_engines() {
@@ -17,7 +20,7 @@ start_engines() {
     mkdir -p "$data"/postgres "$data"/nats "$data"/redis
     [[ " $* " != *" mongodb "* ]] || mkdir -p "$data/mongodb"
     compose up --detach --wait --wait-timeout 180 "$@" ||
-        die "not all of it started: docker compose --progress quiet --project-name kontor-development logs"
+        die "not all of it started: docker compose --project-name $project logs"
     roles_and_databases |
         compose exec --no-TTY --user postgres postgres psql -X -q -v ON_ERROR_STOP=1 -U postgres -d postgres
 }

@@ -16,6 +16,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     initdb --username=postgres --pwfile=<(printf '%s\n' "${POSTGRES_PASSWORD:-$(cat "$POSTGRES_PASSWORD_FILE")}") \
         ${POSTGRES_INITDB_ARGS:-}
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
+    echo "listen_addresses = '*'" >>"$PGDATA/postgresql.conf"
     # As it will be run, but heard on its socket only.
     pg_ctl -w -D "$PGDATA" -o "$(printf '%q ' "${@:2}") -c listen_addresses=''" start
     for script in /docker-entrypoint-initdb.d/*.sh; do
