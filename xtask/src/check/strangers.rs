@@ -63,12 +63,14 @@ fn hosts(line: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a host is this machine, made up, or filled in when it runs.
+/// Whether a host is this machine, made up, filled in when it runs, or a name without a dot: such
+/// as `nats`, which is the neighbour in `compose.yaml` whatever the machine.
 fn is_anywhere(host: &str) -> bool {
     let name = host.split(':').next().unwrap_or(host);
     host.is_empty()
         || host.starts_with(['$', '{', '%', '[', '.'])
-        || matches!(name, "127.0.0.1" | "localhost" | "0.0.0.0")
+        || !name.contains('.')
+        || matches!(name, "127.0.0.1" | "0.0.0.0")
         || ["example", "test", "invalid", "local"]
             .iter()
             .any(|made_up| name == *made_up || name.ends_with(&format!(".{made_up}")))
@@ -102,7 +104,7 @@ mod tests {
     #[test]
     fn this_machine_and_made_up_hosts_are_fine() {
         let text = "postgres://kontor:secret@127.0.0.1:5432/x http://localhost:8080 \
-                    http://$host/ https://shop.example/ http://{address}/";
+                    http://$host/ https://shop.example/ http://{address}/ tls://nats:4222";
         assert_eq!(found("scripts/run", text), 0);
     }
 }
