@@ -29,6 +29,9 @@ const DOCUMENTS: &[Document] = &[
 /// What `kontor reference` writes is kept here, and nothing else is but what [`DOCUMENTS`] names.
 const REFERENCE: &str = "docs/reference/";
 
+/// What it writes that is used where it lies: its name, and its place.
+const ELSEWHERE: &[(&str, &str)] = &[("nats-permissions.conf", "deploy/nats/permissions.conf")];
+
 /// Generated documents, by where they are kept.
 type Made = BTreeMap<String, String>;
 
@@ -117,7 +120,10 @@ fn collected(folder: &Path) -> Result<Made, String> {
         let entry = entry.map_err(|error| error.to_string())?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let text = fs::read_to_string(entry.path()).map_err(|error| format!("{name}: {error}"))?;
-        made.insert(format!("{REFERENCE}{name}"), ended(&text));
+        let elsewhere = ELSEWHERE.iter().find(|(written, _)| *written == name);
+        let path =
+            elsewhere.map_or_else(|| format!("{REFERENCE}{name}"), |(_, to)| (*to).to_owned());
+        made.insert(path, ended(&text));
     }
     if made.is_empty() { Err("kontor reference wrote nothing".into()) } else { Ok(made) }
 }

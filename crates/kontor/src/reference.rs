@@ -2,6 +2,7 @@
 
 mod choreography;
 mod configuration;
+mod nats;
 mod states;
 
 use std::fs;
@@ -22,6 +23,7 @@ pub async fn write(folder: &Path) -> Result<Outcome, Failure> {
     put("openapi.json", serde_json::to_string_pretty(&api)?)?;
     put("configuration.md", configuration::document()?)?;
     put("choreography.md", choreography::document(shop.hosts()))?;
+    put("nats-permissions.conf", nats::permissions(shop.hosts()))?;
     put("states.md", states::document())?;
     Ok(Outcome::Well)
 }

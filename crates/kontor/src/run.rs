@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::Source;
+use platform::bus::Bus;
 use platform::config::Secret;
 use platform::http::{HttpContext, HttpSettings, Readiness, internal, serve};
 use platform::service::{Host, Runtime, RuntimeConfig};
@@ -40,7 +41,7 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
         previous_run_crashed: shop.sqlite.as_ref().is_some_and(|file| file.previous_run_crashed()),
         ..RuntimeConfig::default()
     };
-    Runtime::start(shop.hosts(), runtime, &tasks);
+    Runtime::start(shop.hosts(), &Bus::Inside, runtime, &tasks);
     tasks.spawn("gauges", gauges(shop.hosts().to_vec(), shop.clock.clone(), tasks.clone()));
     let stopping = tasks.stopping().clone();
     tasks.spawn("internal listener", {

@@ -12,7 +12,7 @@ use order::Orders;
 use payment::PaymentService;
 use platform::clock::Clock;
 use platform::config::{Credential, Secret};
-use platform::db::{Db, Sqlite};
+use platform::db::{Db, PostgresConfig, Sqlite};
 use platform::ids::Ids;
 use platform::service::{Host, Hosted, Service};
 use utoipa_axum::router::OpenApiRouter;
@@ -221,8 +221,8 @@ impl Room<'_> {
         Ok(match self.place {
             Place::File(sqlite) => Db::on_sqlite(sqlite, S::SOURCE, S::MIGRATIONS, clock, ids)?,
             Place::Servers(Postgres { url, connections }) => {
-                let url = address(url, S::SOURCE);
-                Db::on_postgres(&url, *connections, S::SOURCE, S::MIGRATIONS, clock, ids).await?
+                let at = PostgresConfig::new(address(url, S::SOURCE), *connections);
+                Db::on_postgres(&at, S::SOURCE, S::MIGRATIONS, clock, ids).await?
             }
         })
     }

@@ -27,7 +27,8 @@ use uuid::Uuid;
 pub use error::Error;
 pub use migrate::Migration;
 pub use pause::Pause;
-pub use postgres::Postgres;
+pub(crate) use postgres::Lead;
+pub use postgres::{Postgres, PostgresConfig};
 pub use row::{Column, FromRow, Row};
 pub use sqlite::{Fault, LogEntry, LogRead, Sqlite};
 pub(crate) use sqlite::{Job, Listener, MAX_LED, Place, Reading, unattended};
@@ -158,14 +159,13 @@ impl Db {
     /// # Errors
     /// When the server cannot be reached or a migration fails.
     pub async fn on_postgres(
-        url: &str,
-        connections: usize,
+        told: &PostgresConfig,
         source: Source,
         migrations: &'static [Migration],
         clock: Clock,
         ids: Ids,
     ) -> Result<Self> {
-        let postgres = Postgres::connect(url, connections)?;
+        let postgres = Postgres::connect(told, source)?;
         postgres.migrate(source, migrations).await?;
         let scope = Arc::new(Scope::new(source, clock, ids));
         Ok(Self { scope, engine: Engine::Postgres(postgres) })
@@ -249,6 +249,14 @@ impl Db {
     /// Where its transactions get ids.
     pub fn ids(&self) -> &Ids {
         &self.scope.ids
+    }
+
+    /// The server's engine, where it is one.
+    pub(crate) fn postgres(&self) -> Option<&Postgres> {
+        match &self.engine {
+            Engine::Sqlite(_) => None,
+            Engine::Postgres(postgres) => Some(postgres),
+        }
     }
 
     /// The file's engine, where it is one.

@@ -13,6 +13,7 @@ pub(crate) mod pending;
 pub(crate) mod retention;
 pub(crate) mod schema;
 mod statements;
+pub(crate) mod stream;
 pub(crate) mod wake;
 pub(crate) mod watch;
 

@@ -6,6 +6,7 @@
 //! **Invariant.** Time, ids and randomness come from [`clock`] and [`ids`] alone, tasks from
 //! [`tasks`]; clippy bans the others. That is what lets the simulation own them.
 
+pub mod bus;
 pub mod cause;
 pub mod clock;
 pub mod config;

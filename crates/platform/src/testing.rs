@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
-use contracts::{Actor, Envelope, Payload, Timestamp};
+use contracts::{Actor, Envelope, Payload, Source, Timestamp};
 use futures_util::future::join_all;
 
+use crate::bus::{Bus, NatsConfig};
 use crate::clock::Clock;
-use crate::db::{Db, Sqlite};
+use crate::db::{Db, PostgresConfig, Sqlite};
 use crate::ids::Ids;
 use crate::kernel::outbox::After;
 use crate::service::{Host, Service};
@@ -42,7 +43,7 @@ pub fn on_sqlite<S: Service>(clock: &Clock) -> Db {
 pub async fn on_postgres<S: Service>(clock: &Clock) -> Db {
     let ids = Ids::from_system(clock.clone());
     let url = fresh_postgres(&ids).await;
-    Db::on_postgres(&url, 8, S::SOURCE, S::MIGRATIONS, clock.clone(), ids)
+    Db::on_postgres(&PostgresConfig::new(url, 8), S::SOURCE, S::MIGRATIONS, clock.clone(), ids)
         .await
         .unwrap_or_else(|error| panic!("PostgreSQL: {error:?}"))
 }
@@ -66,6 +67,25 @@ pub async fn fresh_postgres(ids: &Ids) -> String {
     let (server, options) = server.split_once('?').unwrap_or((&server, ""));
     let (address, _) = server.rsplit_once('/').unwrap_or((server, ""));
     format!("{address}/{name}?{options}").trim_end_matches('?').to_owned()
+}
+
+/// A broker between `services` that carries nothing for anybody else.
+///
+/// # Panics
+/// When `NATS_URL` is not set: a test that skips the broker proves nothing about it.
+pub async fn on_nats(services: impl IntoIterator<Item = Source>) -> Bus {
+    Bus::connect(&fresh_nats(), services).await.unwrap_or_else(|error| panic!("NATS: {error:?}"))
+}
+
+/// The broker of `NATS_URL` (`scripts/with-nats` starts one), with names of its own on it.
+///
+/// # Panics
+/// When `NATS_URL` is not set.
+pub fn fresh_nats() -> NatsConfig {
+    let server = std::env::var("NATS_URL")
+        .unwrap_or_else(|_| panic!("set NATS_URL, or run this under scripts/with-nats"));
+    let prefix = format!("test_{}", Ids::from_system(Clock::system()).uuid().simple());
+    NatsConfig { servers: vec![server], prefix, ..NatsConfig::default() }
 }
 
 /// An event as another service would have said it, at the time of `db`'s clock.

@@ -1,5 +1,8 @@
 //! The PostgreSQL engine: one database per service, a bounded pool, pipelined statements.
 
+mod lead;
+mod server;
+
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +10,6 @@ use std::time::Duration;
 use contracts::Source;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::FutureExt;
-use tokio_postgres::NoTls;
 
 use super::error::panicked;
 use super::migrate::{Dialect, Migration, runners};
@@ -17,6 +19,10 @@ use super::{Error, Result, Scope, Tx, Unit};
 use crate::clock::Clock;
 use crate::tasks;
 
+pub(crate) use lead::Lead;
+pub use server::PostgresConfig;
+use server::Server;
+
 /// How often a unit runs again because another change came first.
 const MAX_RUNS: u32 = 16;
 
@@ -24,38 +30,43 @@ const MAX_RUNS: u32 = 16;
 #[derive(Clone, Debug)]
 pub struct Postgres {
     pool: Pool,
+    server: Arc<Server>,
     /// Where a test stops its transactions.
     pause: Option<Pause>,
 }
 
 impl Postgres {
-    /// A pool of at most `connections` to the database at `url`. Connects when first used.
+    /// A pool of connections to the database of `source` that `told` names. Connects when first
+    /// used.
     ///
     /// # Errors
-    /// When `url` is not a PostgreSQL address.
-    pub(crate) fn connect(url: &str, connections: usize) -> Result<Self> {
-        let config: tokio_postgres::Config =
-            url.parse().map_err(|error| Error::from_postgres("connect", error))?;
+    /// When what is told cannot be an address, or its certificates cannot be read.
+    pub(crate) fn connect(told: &PostgresConfig, source: Source) -> Result<Self> {
+        let server = Server::of(told, source)?;
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(config, NoTls, recycling);
+        let manager = Manager::from_config(server.config.clone(), server.tls.clone(), recycling);
         let pool = Pool::builder(manager)
-            .max_size(connections)
+            .max_size(told.connections)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(Duration::from_secs(10)))
             .create_timeout(Some(Duration::from_secs(5)))
             .build()
             .map_err(Error::unavailable)?;
-        Ok(Self { pool, pause: None })
+        Ok(Self { pool, server: Arc::new(server), pause: None })
     }
 
     /// The same, stopped by `pause`.
     pub(crate) fn paused_by(&self, pause: &Pause) -> Self {
-        Self { pool: self.pool.clone(), pause: Some(pause.clone()) }
+        Self { pause: Some(pause.clone()), ..self.clone() }
     }
 
     /// Brings the tables up to date; instances that start together take turns.
     pub(crate) async fn migrate(&self, source: Source, migrations: &[Migration]) -> Result<()> {
         let mut client = self.pool.get().await.map_err(Error::unavailable)?;
+        // Whoever waits for its turn, or builds an index, is not stuck.
+        const PATIENCE: &str = "SET statement_timeout = 0";
+        const LIMITS: &str = "RESET statement_timeout";
+        client.batch_execute(PATIENCE).await.map_err(|e| Error::from_postgres(PATIENCE, e))?;
         // One lock for all services: any fixed number does.
         const LOCK: &str = "SELECT pg_advisory_lock(7305809)";
         const UNLOCK: &str = "SELECT pg_advisory_unlock(7305809)";
@@ -64,7 +75,8 @@ impl Postgres {
             let client: &mut tokio_postgres::Client = &mut client;
             runner.run_async(client).await.map_err(|e| Error::statement("migrate", e))?;
         }
-        client.batch_execute(UNLOCK).await.map_err(|e| Error::from_postgres(UNLOCK, e))
+        client.batch_execute(UNLOCK).await.map_err(|e| Error::from_postgres(UNLOCK, e))?;
+        client.batch_execute(LIMITS).await.map_err(|e| Error::from_postgres(LIMITS, e))
     }
 
     pub(crate) async fn write<U: Unit>(&self, scope: &Arc<Scope>, unit: U) -> Result<U::Out> {

@@ -76,13 +76,9 @@ impl Unit for Unpublished {
     type Out = ToPublish;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<ToPublish> {
-        let sql = tx.scope.kernel.select_unpublished.as_str();
-        let rows: Vec<(i64, Uuid, String, String)> =
-            tx.fetch_all(sql, &params![self.limit]).await?;
         let mut found = ToPublish::default();
-        for (position, id, kind, text) in rows {
+        for (position, stored) in (Unsent { limit: self.limit }).run(tx).await? {
             found.positions.push(position);
-            let stored = Stored { id, kind, text };
             if !stored.is_known() {
                 stored.pass_over();
                 continue;
@@ -93,6 +89,24 @@ impl Unit for Unpublished {
             }
         }
         Ok(found)
+    }
+}
+
+/// The oldest events not yet published, as they are stored: for a broker, which does not read them.
+pub(crate) struct Unsent {
+    /// How many at most.
+    pub(crate) limit: i64,
+}
+
+impl Unit for Unsent {
+    type Out = Vec<(i64, Stored)>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
+        let sql = tx.scope.kernel.select_unpublished.as_str();
+        let rows: Vec<(i64, Uuid, String, String)> =
+            tx.fetch_all(sql, &params![self.limit]).await?;
+        let stored = |(position, id, kind, text)| (position, Stored { id, kind, text });
+        Ok(rows.into_iter().map(stored).collect())
     }
 }
 

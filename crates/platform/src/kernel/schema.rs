@@ -45,6 +45,16 @@ CREATE TABLE {s}_idempotency (
 ){clustered};
 ";
 
+/// What is known of the stream that the outbox fills on a broker.
+const STREAM: &str = "
+CREATE TABLE {s}_stream (
+    id bigint PRIMARY KEY CHECK (id = 1),
+    identity text NOT NULL,
+    sequence bigint NOT NULL CHECK (sequence >= 0),
+    holes bigint NOT NULL CHECK (holes >= 0)
+);
+";
+
 const UNPUBLISHED: &str =
     "CREATE INDEX {s}_outbox_unpublished ON {s}_outbox (position) WHERE NOT published;";
 
@@ -59,10 +69,10 @@ pub(crate) fn migrations(source: Source, dialect: Dialect) -> Vec<(u32, String)>
     if dialect == Dialect::Postgres {
         sql.push_str(UNPUBLISHED);
     }
-    let sql = sql
+    let first = sql
         .replace("{s}", source.name())
         .replace("{position}", position)
         .replace("{clustered}", clustered)
         .replace("{false}", no);
-    vec![(1, sql)]
+    vec![(1, first), (2, STREAM.replace("{s}", source.name()))]
 }

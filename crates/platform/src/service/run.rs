@@ -9,6 +9,7 @@ use futures_util::stream::FuturesUnordered;
 
 use super::relay::relay;
 use super::{Host, retain_once};
+use crate::bus::{self, Bus};
 use crate::clock::Clock;
 use crate::db::{Error, Result};
 use crate::kernel::wake::{Claimed, Room};
@@ -53,8 +54,9 @@ const RECORDING: Duration = Duration::from_secs(30);
 pub struct Runtime;
 
 impl Runtime {
-    /// Starts the loops of every service in `hosts`; they end when `tasks` is told to stop.
-    pub fn start(hosts: &[Arc<dyn Host>], config: RuntimeConfig, tasks: &Tasks) {
+    /// Starts the loops of every service in `hosts`, with `bus` between them and those of other
+    /// processes; they end when `tasks` is told to stop.
+    pub fn start(hosts: &[Arc<dyn Host>], bus: &Bus, config: RuntimeConfig, tasks: &Tasks) {
         for host in hosts {
             let clock = host.db().clock().clone();
             let turn = |host: &Arc<dyn Host>| Loop {
@@ -65,6 +67,8 @@ impl Runtime {
             if host.db().sqlite().is_some() {
                 let turn = turn(host);
                 tasks.spawn("log", async move { turn.follow_log(config).await });
+            } else if let Some(nats) = bus.of(host.source()) {
+                bus::start(nats, host, tasks);
             } else {
                 let (turn, listeners) = (turn(host), hosts.to_vec());
                 tasks.spawn("relay", async move { turn.relay(listeners, config).await });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use contracts::Envelope;
 use futures_util::future::join_all;
 use platform::clock::Clock;
-use platform::db::Db;
+use platform::db::{Db, PostgresConfig};
 use platform::ids::Ids;
 use platform::service::{Host, relay_once};
 use platform::testing::{NOON, fresh_postgres, on_postgres, settle};
@@ -123,8 +123,15 @@ async fn two_instances_that_look_at_the_inbox_at_once_handle_each_retry_and_time
 async fn apart(clock: &Clock) -> (Db, String, Db) {
     let ids = Ids::from_system(clock.clone());
     let url = fresh_postgres(&ids).await;
-    let shop =
-        Db::on_postgres(&url, 4, Shop::SOURCE, Shop::MIGRATIONS, clock.clone(), ids).await.unwrap();
+    let shop = Db::on_postgres(
+        &PostgresConfig::new(&url, 4),
+        Shop::SOURCE,
+        Shop::MIGRATIONS,
+        clock.clone(),
+        ids,
+    )
+    .await
+    .unwrap();
     (shop, url, on_postgres::<Probe<House>>(clock).await)
 }
 

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use platform::bus::Bus;
 use platform::clock::Clock;
 use platform::db::{Db, Fault, Sqlite};
 use platform::service::{Host, Hosted, Runtime, RuntimeConfig};
@@ -168,7 +169,7 @@ async fn an_effect_is_performed_by_the_process_that_asked_without_being_claimed(
         let (probe, host) = Probe::<House>::on(&house);
         let hosts: Vec<Arc<dyn Host>> = vec![host];
         let tasks = Tasks::new();
-        Runtime::start(&hosts, RuntimeConfig::default(), &tasks);
+        Runtime::start(&hosts, &Bus::Inside, RuntimeConfig::default(), &tasks);
         let call = |n: u128| {
             house.write(steps::<House>([Step::Call(CALL, Uuid::from_u128(n), format!("ok {n}"))]))
         };

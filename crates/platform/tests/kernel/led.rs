@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use contracts::events::{EventData, OrderResumed};
 use contracts::{EventKind, Payload, Source};
+use platform::bus::Bus;
 use platform::clock::Clock;
 use platform::db::{Db, Fault, Migration, Result, Sqlite, Tx, Unit};
 use platform::ids::Ids;
@@ -179,7 +180,7 @@ async fn what_a_dead_process_had_under_way_is_taken_up_soon_though_the_database_
     let lost = by_hand(&alone.sqlite, &[], host.claim_effects(1)).await.unwrap();
     assert_eq!(lost.len(), 1);
     let hosts: Vec<Arc<dyn Host>> = vec![host];
-    Runtime::start(&hosts, RuntimeConfig::default(), &alone.tasks);
+    Runtime::start(&hosts, &Bus::Inside, RuntimeConfig::default(), &alone.tasks);
     alone.noted(&[Fault::Busy; 4]).await;
 }
 
@@ -189,7 +190,7 @@ async fn what_came_of_an_effect_is_recorded_as_soon_as_the_disk_has_room_again()
         let alone = Alone::new();
         let (probe, host) = Probe::<House>::on(&alone.house);
         let hosts: Vec<Arc<dyn Host>> = vec![host];
-        Runtime::start(&hosts, RuntimeConfig::default(), &alone.tasks);
+        Runtime::start(&hosts, &Bus::Inside, RuntimeConfig::default(), &alone.tasks);
         platform::tasks::spawn("call", alone.call());
         while probe.performed.lock().unwrap().is_empty() {
             alone.sqlite.pump(512, Fault::None);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use platform::bus::Bus;
 use platform::clock::Clock;
-use platform::db::{Db, Error};
+use platform::db::{Db, Error, PostgresConfig};
 use platform::ids::Ids;
 use platform::service::{Host, Runtime, RuntimeConfig};
 use platform::tasks::{self, Tasks};
@@ -74,11 +75,13 @@ async fn an_effect_is_begun_though_nobody_learnt_that_what_asked_for_it_was_comm
     let ids = Ids::from_system(clock.clone());
     let url = over_a_bad_line(&fresh_postgres(&ids).await).await;
     let house =
-        Db::on_postgres(&url, 8, House::SOURCE, House::MIGRATIONS, clock, ids).await.unwrap();
+        Db::on_postgres(&PostgresConfig::new(url, 8), House::SOURCE, House::MIGRATIONS, clock, ids)
+            .await
+            .unwrap();
     let (probe, host) = Probe::<House>::on(&house);
     let hosts: Vec<Arc<dyn Host>> = vec![host];
     let tasks = Tasks::new();
-    Runtime::start(&hosts, RuntimeConfig::default(), &tasks);
+    Runtime::start(&hosts, &Bus::Inside, RuntimeConfig::default(), &tasks);
     let call = |n: u128, what: &str| {
         house.write(steps::<House>([Step::Call(CALL, Uuid::from_u128(n), what.to_owned())]))
     };

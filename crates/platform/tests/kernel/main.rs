@@ -2,7 +2,7 @@
 //!
 //! Two small services, [`support::House`] and [`support::Shop`], do what the subjects of events
 //! and timers tell them: succeed, fail, panic, wait. PostgreSQL is the one of `DATABASE_URL`
-//! (`scripts/with-postgres`).
+//! (`scripts/with-postgres`), NATS that of `NATS_URL` (`scripts/with-nats`).
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -16,6 +16,7 @@ mod idempotency;
 mod led;
 mod log;
 mod lost_answers;
+mod nats;
 mod parked;
 mod retention;
 mod retries;

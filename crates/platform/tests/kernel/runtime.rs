@@ -5,34 +5,25 @@ use std::time::Duration;
 
 use contracts::Timestamp;
 use platform::clock::Clock;
-use platform::db::Db;
 use platform::service::{Host, Runtime, RuntimeConfig};
 use platform::tasks::Tasks;
-use platform::testing::on_postgres;
 use uuid::Uuid;
 
 use crate::support::{
-    CALL, House, Probe, Shop, Step, eventually, notes, one_file, parked, say, steps,
+    CALL, House, Probe, Shop, Step, Way, eventually, notes, parked, say, steps, ways,
 };
-
-/// Shop and house on each engine.
-async fn shops(clock: &Clock) -> Vec<(Db, Db)> {
-    let (_, shop, house) = one_file(clock);
-    let apart = (on_postgres::<Probe<Shop>>(clock).await, on_postgres::<Probe<House>>(clock).await);
-    vec![(shop, house), apart]
-}
 
 struct Running {
     tasks: Tasks,
     house: Arc<Probe<House>>,
 }
 
-fn run(shop: &Db, house: &Db, previous_run_crashed: bool) -> Running {
-    let (house, house_host) = Probe::<House>::on(house);
-    let hosts: Vec<Arc<dyn Host>> = vec![Probe::<Shop>::on(shop).1, house_host];
+fn run(way: &Way, previous_run_crashed: bool) -> Running {
+    let (house, house_host) = Probe::<House>::on(&way.house);
+    let hosts: Vec<Arc<dyn Host>> = vec![Probe::<Shop>::on(&way.shop).1, house_host];
     let tasks = Tasks::new();
     let config = RuntimeConfig { previous_run_crashed, ..RuntimeConfig::default() };
-    Runtime::start(&hosts, config, &tasks);
+    Runtime::start(&hosts, &way.bus, config, &tasks);
     Running { tasks, house }
 }
 
@@ -49,18 +40,19 @@ impl Running {
 async fn two_services_that_answer_each_other_come_to_an_end() {
     let clock = Clock::system();
     for crashed in [false, true] {
-        for (shop, house) in shops(&clock).await {
+        for way in ways(&clock).await {
+            let Way { shop, house, .. } = &way;
             shop.write(say::<Shop>(["ball 20"])).await.unwrap();
-            let running = run(&shop, &house, crashed);
+            let running = run(&way, crashed);
             let begun = clock.now();
             eventually("the last ball", || async {
-                notes::<House>(&house).await.contains(&"ball 0".to_owned())
+                notes::<House>(house).await.contains(&"ball 0".to_owned())
             })
             .await;
             // Twenty times the fallback would be twenty seconds: they are woken, not polled.
             assert!(clock.now().since(begun) < Duration::from_secs(8));
-            assert_eq!(notes::<House>(&house).await.len(), 11);
-            assert_eq!(notes::<Shop>(&shop).await.len(), 10);
+            assert_eq!(notes::<House>(house).await.len(), 11);
+            assert_eq!(notes::<Shop>(shop).await.len(), 10);
             running.stop().await;
         }
     }
@@ -69,8 +61,9 @@ async fn two_services_that_answer_each_other_come_to_an_end() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn timers_effects_and_retries_come_about_by_themselves() {
     let clock = Clock::system();
-    for (shop, house) in shops(&clock).await {
-        let running = run(&shop, &house, false);
+    for way in ways(&clock).await {
+        let running = run(&way, false);
+        let Way { shop, house, .. } = way;
         let soon = |millis| clock.now().plus(Duration::from_millis(millis));
         let timer = |subject: &str, due: Timestamp| Step::SetTimer(subject.to_owned(), due);
         let begun = [timer("slow", soon(60_000)), timer("soon", soon(300))];
@@ -106,7 +99,7 @@ async fn timers_effects_and_retries_come_about_by_themselves() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn effects_are_worked_off_though_few_may_be_under_way_and_what_a_dead_process_had_too() {
     let clock = Clock::system();
-    for (shop, house) in shops(&clock).await {
+    for Way { shop, house, bus } in ways(&clock).await {
         let call = |n: u128| Step::Call(CALL, Uuid::from_u128(n), format!("ok {n}"));
         house.write(steps::<House>((0..3).map(call))).await.unwrap();
         let alone_with_the_file = house.sqlite().is_some();
@@ -118,7 +111,7 @@ async fn effects_are_worked_off_though_few_may_be_under_way_and_what_a_dead_proc
         let (_, host) = Probe::<House>::on(&house);
         let hosts: Vec<Arc<dyn Host>> = vec![Probe::<Shop>::on(&shop).1, host];
         let config = RuntimeConfig { effects_at_once: 2, ..RuntimeConfig::default() };
-        Runtime::start(&hosts, config, &tasks);
+        Runtime::start(&hosts, &bus, config, &tasks);
         house.write(steps::<House>((3..40).map(call))).await.unwrap();
         eventually("forty calls", || async { notes::<House>(&house).await.len() == 40 }).await;
         let mut seen = notes::<House>(&house).await;
@@ -132,8 +125,9 @@ async fn effects_are_worked_off_though_few_may_be_under_way_and_what_a_dead_proc
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn effects_that_read_the_database_do_not_keep_the_connection_that_recording_needs() {
     let clock = Clock::system();
-    for (shop, house) in shops(&clock).await {
-        let running = run(&shop, &house, false);
+    for way in ways(&clock).await {
+        let running = run(&way, false);
+        let Way { house, .. } = way;
         let call = |n: u128| Step::Call(CALL, Uuid::from_u128(n), format!("read {n}"));
         let begun = clock.now();
         house.write(steps::<House>((0..200).map(call))).await.unwrap();
@@ -148,8 +142,9 @@ async fn effects_that_read_the_database_do_not_keep_the_connection_that_recordin
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_of_events_is_worked_off_while_one_of_them_keeps_failing() {
     let clock = Clock::system();
-    for (shop, house) in shops(&clock).await {
-        let running = run(&shop, &house, false);
+    for way in ways(&clock).await {
+        let running = run(&way, false);
+        let Way { shop, house, .. } = way;
         for n in 0..20 {
             let mut subjects: Vec<String> =
                 (0..50).map(|m| format!("n{:04}", n * 50 + m)).collect();

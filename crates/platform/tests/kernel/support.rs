@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use contracts::events::{EventData, OrderCompleted, OrderResumed, StockAllocated};
 use contracts::{Actor, Envelope, EventKind, Id, Payload, Source, Timestamp};
+use platform::bus::Bus;
 use platform::cause::Cause;
 use platform::clock::Clock;
 use platform::db::{Db, Error, Expect, Fault, Migration, NewEvent, Result, Sqlite, Tx, Unit};
@@ -19,6 +20,7 @@ use platform::params;
 use platform::service::{
     Delivery, EffectSpec, Hosted, Occasion, Reaction, Service, Task, TimerSpec, Verdict,
 };
+use platform::testing::{on_nats, on_postgres};
 use uuid::Uuid;
 
 /// The one timer of both services.
@@ -389,6 +391,25 @@ pub fn forged(kind: &str, text: &str, clock: &Clock, id: Uuid) -> Raw {
 /// A database of the house on each engine.
 pub async fn houses(clock: &Clock) -> Vec<Db> {
     platform::testing::databases::<Probe<House>>(clock).await
+}
+
+/// Shop and house on each of the ways by which events get from one to the other.
+pub struct Way {
+    pub shop: Db,
+    pub house: Db,
+    pub bus: Bus,
+}
+
+/// The log of a file, from hand to hand in one process, and a broker.
+pub async fn ways(clock: &Clock) -> Vec<Way> {
+    let (_, shop, house) = one_file(clock);
+    let mut ways = vec![Way { shop, house, bus: Bus::Inside }];
+    for bus in [Bus::Inside, on_nats([Shop::SOURCE, House::SOURCE]).await] {
+        let shop = on_postgres::<Probe<Shop>>(clock).await;
+        let house = on_postgres::<Probe<House>>(clock).await;
+        ways.push(Way { shop, house, bus });
+    }
+    ways
 }
 
 /// Shop and house in one file in memory, with a writer thread.

@@ -12,6 +12,7 @@ use axum::Router;
 use contracts::{Source, Timestamp};
 use kontor::config::{Config, Postgres};
 use kontor::shop::{Place, Shop};
+use platform::bus::Bus;
 use platform::clock::Clock;
 use platform::config::Credential;
 use platform::db::Sqlite;
@@ -140,7 +141,7 @@ impl World {
         let at_provider = Mutex::new(Some(TcpListener::bind(provider).await.unwrap()));
         let tasks = Tasks::new();
         let shop = Arc::new(Shop::assemble(place, config, time.clock.clone()).await.unwrap());
-        Runtime::start(shop.hosts(), RuntimeConfig::default(), &tasks);
+        Runtime::start(shop.hosts(), &Bus::Inside, RuntimeConfig::default(), &tasks);
         tick(&time, &tasks);
         let app = site(&shop, &time.clock, &tasks);
         let (public, stopping) = (app.clone(), tasks.stopping().clone());
@@ -166,7 +167,7 @@ impl World {
         let servers = config.data.postgres.clone().expect("a file is run by one process");
         let clock = self.time.clock.clone();
         let other = Shop::assemble(Place::Servers(servers), config, clock).await.unwrap();
-        Runtime::start(other.hosts(), RuntimeConfig::default(), &self.tasks);
+        Runtime::start(other.hosts(), &Bus::Inside, RuntimeConfig::default(), &self.tasks);
     }
 
     /// Starts the payment provider: who has been waiting is served now.

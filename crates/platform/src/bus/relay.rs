@@ -1,0 +1,261 @@
+//! From the outbox into the stream. Of a service's instances one does it; the others tell it when
+//! they have committed something. That two do it for a while is harmless: the stream knows what it
+//! was sent, and the inboxes what they have handled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
+use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy, StorageType};
+use async_nats::jetstream::{context::GetStreamErrorKind, stream};
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use futures_util::{FutureExt, StreamExt};
+
+use super::Nats;
+use crate::clock::Clock;
+use crate::db::{self, Lead};
+use crate::kernel::outbox::Unsent;
+use crate::kernel::stream::{Filled, LastFilled, MarkSent, Unpublish};
+use crate::service::Host;
+use crate::tasks::Tasks;
+
+/// How many events are sent at once.
+const BATCH: i64 = 1000;
+/// However well it is woken, the leader looks again after this long.
+const FALLBACK: Duration = Duration::from_secs(1);
+/// How often it is seen that the stream still has what it was sent, and that this one leads.
+const VERIFY: Duration = Duration::from_secs(2);
+/// How long to wait after an error.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How long the stream keeps events: as long as the outbox does.
+const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Within this time the stream itself knows what it was sent twice.
+const DUPLICATES: Duration = Duration::from_secs(120);
+
+/// Why nothing was relayed this time.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error("the outbox")]
+    Outbox(#[from] db::Error),
+    #[error("the broker")]
+    Broker(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the stream has lost events")]
+    SetBack,
+}
+
+fn broker(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::Broker(Box::new(error))
+}
+
+/// One instance's share in filling the stream of a service.
+pub(super) struct Relay {
+    nats: Nats,
+    host: Arc<dyn Host>,
+    tasks: Tasks,
+    /// The broker's time, which no test moves.
+    clock: Clock,
+}
+
+impl Relay {
+    pub(super) fn new(nats: &Nats, host: &Arc<dyn Host>, tasks: &Tasks) -> Self {
+        Self {
+            nats: nats.clone(),
+            host: Arc::clone(host),
+            tasks: tasks.clone(),
+            clock: Clock::system(),
+        }
+    }
+
+    /// Leads or helps whoever leads, until it is time to stop.
+    pub(super) async fn run(self) {
+        while !self.stopping() {
+            let turn = match self.lead().await {
+                Ok(Some(lead)) => self.fill(&lead).await,
+                Ok(None) => {
+                    self.help().await;
+                    Ok(())
+                }
+                Err(error) => Err(error),
+            };
+            if let Err(error) = turn {
+                let service = self.host.source().name();
+                tracing::warn!(service, ?error, "events wait in the outbox");
+                self.wait(PAUSE).await;
+            }
+        }
+    }
+
+    fn stopping(&self) -> bool {
+        self.tasks.stopping().is_cancelled()
+    }
+
+    async fn wait(&self, span: Duration) {
+        tokio::select! {
+            () = self.tasks.stopping().cancelled() => {}
+            () = self.clock.sleep(span) => {}
+        }
+    }
+
+    async fn lead(&self) -> Result<Option<Lead>, Error> {
+        match self.host.db().postgres() {
+            Some(postgres) => Ok(postgres.lead(self.host.source()).await?),
+            None => Err(db::Error::Failed("a file has no broker".to_owned()).into()),
+        }
+    }
+
+    /// For a while, tells whoever leads what is committed here.
+    async fn help(&self) {
+        let wake = &self.host.db().scope.wake;
+        let subject = self.nats.names().wake(self.host.source());
+        let over = self.clock.sleep(FALLBACK);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = self.tasks.stopping().cancelled() => return,
+                () = &mut over => return,
+                () = wake.events.notified() => {
+                    // Who does not hear it finds it all the same, a little later.
+                    let _ = self.nats.client().publish(subject.clone(), Bytes::new()).await;
+                }
+            }
+        }
+    }
+
+    /// Fills the stream for as long as this instance leads.
+    async fn fill(&self, lead: &Lead) -> Result<(), Error> {
+        let subject = self.nats.names().wake(self.host.source());
+        let mut woken = self.nats.client().subscribe(subject).await.map_err(broker)?;
+        let mut filled = self.verified(true).await?;
+        let mut verified = self.clock.now();
+        while !self.stopping() {
+            if self.clock.now().since(verified) >= VERIFY {
+                if !lead.is_held().await {
+                    return Ok(());
+                }
+                filled = self.verified(false).await?;
+                verified = self.clock.now();
+            }
+            if self.send(&mut filled).await? == BATCH {
+                continue;
+            }
+            tokio::select! {
+                () = self.tasks.stopping().cancelled() => {}
+                () = self.host.db().scope.wake.events.notified() => {}
+                _ = woken.next() => {}
+                () = self.clock.sleep(FALLBACK) => {}
+            }
+            // What was said before the next look need not be heard after it.
+            while let Some(Some(_)) = woken.next().now_or_never() {}
+        }
+        Ok(())
+    }
+
+    /// The stream as it is, after all that it has lost counts as not published. `anew`: the stream
+    /// is made, or brought to what is configured, before.
+    async fn verified(&self, anew: bool) -> Result<Filled, Error> {
+        let info = if anew { self.make_stream().await? } else { self.look().await? };
+        let now = filled(&info);
+        let known = self.host.db().read(LastFilled).await?;
+        if known.as_ref().is_some_and(|known| known.is_kept_in(&now)) {
+            return Ok(now);
+        }
+        let service = self.host.source().name();
+        if let Some(known) = known {
+            tracing::warn!(service, ?known, ?now, "the stream has lost events: sending all again");
+            metrics::counter!("bus_started_over_total", "service" => service).increment(1);
+        }
+        while self.host.db().write(Unpublish { limit: 10_000 }).await? > 0 {}
+        self.host.db().write(MarkSent { positions: Vec::new(), filled: now.clone() }).await?;
+        Ok(now)
+    }
+
+    async fn look(&self) -> Result<stream::Info, Error> {
+        let name = self.nats.names().stream(self.host.source());
+        let stream = self.nats.jetstream().get_stream_no_info(name).await.map_err(broker)?;
+        stream.get_info().await.map_err(broker)
+    }
+
+    async fn make_stream(&self) -> Result<stream::Info, Error> {
+        let (jetstream, source) = (self.nats.jetstream(), self.host.source());
+        let mut wanted = StreamConfig {
+            name: self.nats.names().stream(source),
+            subjects: self.nats.names().subjects(self.host.publishes()),
+            description: Some(format!("what {source} says")),
+            storage: StorageType::File,
+            discard: DiscardPolicy::Old,
+            max_age: KEPT,
+            duplicate_window: DUPLICATES,
+            num_replicas: self.nats.replicas(),
+            deny_delete: true,
+            deny_purge: true,
+            ..StreamConfig::default()
+        };
+        let known = match jetstream.get_stream(&wanted.name).await {
+            Ok(stream) => stream.cached_info().clone(),
+            Err(error) if is_missing(&error) => {
+                let made = jetstream.create_stream(wanted).await.map_err(broker)?;
+                return Ok(made.cached_info().clone());
+            }
+            Err(error) => return Err(broker(error)),
+        };
+        // Other versions may say what this one does not.
+        wanted.subjects.extend(known.config.subjects.iter().cloned());
+        wanted.subjects.sort_unstable();
+        wanted.subjects.dedup();
+        let mut subjects = known.config.subjects.clone();
+        subjects.sort_unstable();
+        if subjects == wanted.subjects && known.config.num_replicas == wanted.num_replicas {
+            return Ok(known);
+        }
+        jetstream.update_stream(wanted).await.map_err(broker)
+    }
+
+    /// Sends the oldest events that are not published. Answers how many.
+    async fn send(&self, filled: &mut Filled) -> Result<i64, Error> {
+        let unsent = self.host.db().read(Unsent { limit: BATCH }).await?;
+        if unsent.is_empty() {
+            return Ok(0);
+        }
+        let mut acknowledged = Vec::with_capacity(unsent.len());
+        let mut positions = Vec::with_capacity(unsent.len());
+        for (position, event) in unsent {
+            let mut headers = HeaderMap::new();
+            headers.insert(NATS_MESSAGE_ID, event.id.to_string());
+            headers.insert("Content-Type", "application/cloudevents+json");
+            let (subject, text) = (self.nats.names().subject(&event.kind), Bytes::from(event.text));
+            let sent = self.nats.jetstream().publish_with_headers(subject, headers, text);
+            acknowledged.push(sent.await.map_err(broker)?.into_future());
+            positions.push(position);
+        }
+        for ack in try_join_all(acknowledged).await.map_err(broker)? {
+            let sequence = i64::try_from(ack.sequence).unwrap_or(i64::MAX);
+            if !ack.duplicate && sequence <= filled.sequence {
+                return Err(Error::SetBack);
+            }
+            filled.sequence = filled.sequence.max(sequence);
+        }
+        let sent = i64::try_from(positions.len()).unwrap_or(BATCH);
+        self.host.db().write(MarkSent { positions, filled: filled.clone() }).await?;
+        Ok(sent)
+    }
+}
+
+fn filled(info: &stream::Info) -> Filled {
+    let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    Filled {
+        identity: info.created.unix_timestamp_nanos().to_string(),
+        sequence: number(info.state.last_sequence),
+        holes: number(info.state.deleted_count.unwrap_or(0)),
+    }
+}
+
+fn is_missing(error: &async_nats::jetstream::context::GetStreamError) -> bool {
+    use async_nats::jetstream::ErrorCode;
+    match error.kind() {
+        GetStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::STREAM_NOT_FOUND,
+        GetStreamErrorKind::EmptyName
+        | GetStreamErrorKind::Request
+        | GetStreamErrorKind::InvalidStreamName => false,
+    }
+}
