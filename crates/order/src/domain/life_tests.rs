@@ -238,9 +238,8 @@ fn money_taken_in_full_after_a_short_pick_goes_back_in_part() {
 fn money_that_comes_after_a_short_pick_goes_back_at_the_rate_of_what_was_missing() {
     let given = |order: &Order, command: Command| {
         let events = order.decide(command).unwrap();
-        let given = events.into_iter().find_map(|event| match event {
-            Event::RefundGranted { amounts, .. } => Some(amounts),
-            _ => None,
+        let given = events.into_iter().find_map(|event| {
+            if let Event::RefundGranted { amounts, .. } = event { Some(amounts) } else { None }
         });
         given.unwrap()
     };
