@@ -14,6 +14,7 @@ use platform::service::{Host, Hosted};
 use platform::testing;
 use serde_json::json;
 use uuid::Uuid;
+use warehouse::domain::Place;
 use warehouse::{Config, Warehouse, store};
 
 use crate::look::{Look, look};
@@ -150,7 +151,7 @@ impl House {
         assert_eq!(look(&self.db, TROUBLE, "").await, Vec::<String>::new());
         let audit = self.db.read(store::ReadAudit).await.unwrap();
         for row in &audit.shelves {
-            let here = |sku: &contracts::Sku, place| (sku, place) == (&row.sku, &row.place);
+            let here = |sku: &contracts::Sku, place: &Place| *sku == row.sku && *place == row.place;
             let promises = audit.claims.iter().flat_map(|row| row.claim.promises());
             let promised = promises.filter(|(sku, place, _)| here(sku, place)).map(|(.., n)| n);
             let moved = audit.ledger.iter().filter(|moved| here(&moved.sku, &moved.place));
