@@ -160,6 +160,14 @@ impl Config {
                     offered.terms, method.terms
                 ));
             }
+            // Money by transfer takes days: goods that are given back after minutes never wait for it.
+            let takes_days = offered.terms == contracts::events::PaymentTerms::Transfer;
+            if takes_days && !self.warehouse.hold_days.contains_key(code) {
+                return Err(format!(
+                    "warehouse.hold_days has no days for {code}, which order.payment_methods offers \
+                     as a transfer"
+                ));
+            }
         }
         Ok(())
     }
@@ -178,6 +186,14 @@ mod tests {
         assert!(why.contains("card") && why.contains("OnAccount"), "{why}");
         config.order.payment_methods[0].code = "shells".to_owned();
         assert!(config.check().unwrap_err().contains("shells"));
+    }
+
+    #[test]
+    fn a_transfer_for_which_goods_are_not_held_for_days_is_not_offered() {
+        let mut config = Config::default();
+        config.warehouse.hold_days.clear();
+        let why = config.check().unwrap_err();
+        assert!(why.contains("warehouse.hold_days") && why.contains("transfer"), "{why}");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::store::{
     carts::{self, StoredCart},
     offers,
 };
+use crate::sweep::Day;
 
 /// A cart with what it costs.
 #[derive(Debug, Clone)]
@@ -104,7 +105,7 @@ pub struct ChangeCart {
 }
 
 impl Unit for OpenCart {
-    type Out = Result<PricedCart, Error>;
+    type Out = Result<(PricedCart, Option<Day>), Error>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         let mut cart = self.cart.clone();
@@ -123,7 +124,8 @@ impl Unit for OpenCart {
             )));
         }
         carts::insert(tx, id, &self.access_hash, &priced.stored.cart).await?;
-        Ok(Ok(priced))
+        let swept = self.shop.swept.see_to_it(tx);
+        Ok(Ok((priced, swept)))
     }
 }
 
@@ -207,11 +209,12 @@ pub async fn price(tx: &mut Tx<'_>, shop: &Shop, stored: StoredCart) -> Result<P
             offer: offers.get(&line.sku).ok_or(&line.sku),
         })
         .collect();
+    let requires_shipping = offers.values().any(|offer| offer.requires_shipping);
     let mut basket = Basket {
         currency: cart.currency,
         tax_mode: cart.tax_mode,
         lines: &lines,
-        country: cart.country(),
+        country: cart.country(requires_shipping),
         shipping_method: cart.shipping_method.as_deref(),
         discounts: &Discounts::default(),
     };

@@ -36,6 +36,8 @@ pub struct Config {
     pub cart_lines_max: usize,
     /// How many pieces of one thing a cart may hold.
     pub quantity_max: i64,
+    /// Days after which a cart that nobody has touched and that was never an order is deleted.
+    pub cart_days: u32,
     /// Minutes after which an order that is paid at once expires unless confirmed.
     pub deadline_minutes: u32,
     /// Days after which an order that is paid by transfer expires unless confirmed.
@@ -173,6 +175,7 @@ impl Default for Config {
             terms_version: "2026-01".to_owned(),
             cart_lines_max: 100,
             quantity_max: 9_999,
+            cart_days: 30,
             deadline_minutes: 30,
             transfer_deadline_days: 10,
             wait_max_seconds: 20,

@@ -29,7 +29,7 @@ pub use command::Command;
 pub use event::{Event, RefundKind};
 pub use life::{CancelAsk, HoldReason, Life, Status};
 pub use money::{Figures, Guarantee, PaymentNews, PaymentStanding, PaymentStatus, Waiting};
-pub use order::{Agreed, AgreedLine, AgreedShipping, Order, Standing};
+pub use order::{Agreed, AgreedLine, AgreedShipping, Order, Refund, Standing};
 pub use parcels::{FulfilmentStatus, Parcel, ParcelNews, ParcelStep};
 pub use refusal::Refusal;
 pub use table::{Transition, transition_table, transitions};

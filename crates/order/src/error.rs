@@ -48,6 +48,9 @@ pub enum Error {
         /// The version that applies.
         version: String,
     },
+    /// Enough follow the order already.
+    #[error("the order is followed by as many as can follow it at once")]
+    TooManyFollowers,
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
@@ -92,6 +95,10 @@ impl From<Error> for Problem {
             }
             Error::TermsOutdated { version } => {
                 unprocessable("terms-outdated", detail).with("terms_version", version)
+            }
+            Error::TooManyFollowers => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", detail)
+                    .retry_after(Duration::from_secs(5))
             }
             Error::KeyReused => unprocessable("idempotency-key-reused", detail),
             Error::Db(error) if error.is_environment() => Self::unavailable(Duration::from_secs(1)),

@@ -2,6 +2,7 @@
 //! HTTP and by reactions alike.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use contracts::OrderId;
 use platform::cause::Cause;
@@ -17,6 +18,14 @@ use crate::timeline::Entry;
 
 /// The timer that rings when an order's deadline has passed.
 pub const DEADLINE: &str = "order.deadline";
+
+/// The timer that rings when the warehouse has not answered whether an order can be cancelled.
+pub const CANCEL: &str = "order.cancel";
+
+/// How long the warehouse has to answer before it is asked again; twice as long each time, up to
+/// six hours.
+const ANSWER_WITHIN: Duration = Duration::from_secs(60);
+const ANSWER_WITHIN_MAX: Duration = Duration::from_secs(6 * 3600);
 
 /// Something for one order.
 #[derive(Debug)]
@@ -86,13 +95,29 @@ impl InHand {
         };
         self.entries.extend(asked.heard.clone());
         let was_pending = self.status() == Status::Pending;
+        let was_asked = self.stored.order.standing.life.asked_again();
         for event in &events {
             self.take(tx, event, &asked.cause);
         }
         if was_pending && self.status() != Status::Pending {
             tx.cancel_timer(DEADLINE, &asked.order_id.to_string());
         }
+        self.wait_for_answer(tx, was_asked, &asked.cause);
         Outcome::Done(self.status())
+    }
+
+    /// Nothing waits without a deadline: the warehouse is asked again until it has answered.
+    fn wait_for_answer(&self, tx: &mut Tx<'_>, was_asked: Option<u32>, cause: &Cause) {
+        let subject = self.stored.order.agreed.order_id.to_string();
+        match self.stored.order.standing.life.asked_again() {
+            asked if asked == was_asked => {}
+            None => tx.cancel_timer(CANCEL, &subject),
+            Some(again) => {
+                let factor = 2_u32.saturating_pow(again);
+                let wait = ANSWER_WITHIN.saturating_mul(factor).min(ANSWER_WITHIN_MAX);
+                tx.set_timer(CANCEL, &subject, tx.now().plus(wait), cause);
+            }
+        }
     }
 
     /// Applies an event, and says and remembers it where it is this service's to say.

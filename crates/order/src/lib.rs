@@ -12,6 +12,7 @@ mod carts;
 pub mod config;
 pub mod domain;
 mod error;
+mod followers;
 mod handlers;
 mod offers;
 mod orders;
@@ -20,6 +21,7 @@ mod reactions;
 mod said;
 mod shop;
 pub mod store;
+mod sweep;
 mod timeline;
 
 use std::sync::Arc;
@@ -37,6 +39,7 @@ pub use config::Config;
 pub use domain::pricing::BookError;
 pub use timeline::Entry;
 
+use followers::Followers;
 use shop::Shop;
 
 /// The order service.
@@ -44,6 +47,7 @@ use shop::Shop;
 pub struct Orders {
     db: Db,
     shop: Arc<Shop>,
+    followers: Followers,
 }
 
 impl Orders {
@@ -53,15 +57,21 @@ impl Orders {
     /// What in the configuration cannot be right.
     pub fn new(db: Db, config: Config) -> Result<Self, BookError> {
         let shop = Arc::new(Shop::new(config)?);
-        Ok(Self { db, shop })
+        Ok(Self { db, shop, followers: Followers::default() })
     }
 }
 
 impl Service for Orders {
     const SOURCE: Source = Source::Order;
     const REACTIONS: &'static [Reaction] = reactions::REACTIONS;
-    const TIMERS: &'static [TimerSpec] =
-        &[TimerSpec { name: handlers::DEADLINE, does: "expires an order that is still pending" }];
+    const TIMERS: &'static [TimerSpec] = &[
+        TimerSpec { name: handlers::DEADLINE, does: "expires an order that is still pending" },
+        TimerSpec {
+            name: handlers::CANCEL,
+            does: "asks the warehouse again whether an order can be cancelled",
+        },
+        TimerSpec { name: sweep::SWEEP, does: "deletes carts that nobody has touched for long" },
+    ];
     const EFFECTS: &'static [EffectSpec] = &[];
     const PUBLISHES: &'static [EventKind] = &[
         OrderPlaced::KIND,
@@ -76,11 +86,14 @@ impl Service for Orders {
         OrderCompleted::KIND,
         RefundGranted::KIND,
     ];
-    const MIGRATIONS: &'static [Migration] = &[Migration {
-        version: 1,
-        name: "orders",
-        sql: include_str!("../migrations/V1__orders.sql"),
-    }];
+    const MIGRATIONS: &'static [Migration] = &[
+        Migration { version: 1, name: "orders", sql: include_str!("../migrations/V1__orders.sql") },
+        Migration {
+            version: 2,
+            name: "lists_and_sweeping",
+            sql: include_str!("../migrations/V2__lists_and_sweeping.sql"),
+        },
+    ];
 
     type Outcome = ();
 
@@ -89,7 +102,7 @@ impl Service for Orders {
     }
 
     async fn react(&self, tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<Vec<Verdict>> {
-        reactions::react(tx, batch).await
+        reactions::react(tx, &self.shop, batch).await
     }
 
     async fn perform(&self, _: &Task) {}

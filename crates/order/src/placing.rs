@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use contracts::{
     CartId, Money, OrderId, Payload,
-    events::{Buyer, ChosenMethod, OrderPlaced, PlacedLine, PlacedShipping},
+    events::{Buyer, ChosenMethod, OrderPlaced, PaymentTerms, PlacedLine, PlacedShipping},
 };
 use platform::cause::Cause;
 use platform::db::{NewEvent, Result, Tx, Unit};
@@ -122,6 +122,10 @@ impl PlaceOrder {
         let Some(method) = self.shop.payment_method(&payment_method.code) else {
             return Err(Error::wrong("/payment_method/code", "is not a way to pay here"));
         };
+        if method.terms == PaymentTerms::OnDelivery && !priced.requires_shipping {
+            let why = "is a way to pay only where a parcel is delivered";
+            return Err(Error::wrong("/payment_method/code", why));
+        }
         let version = &self.shop.config.terms_version;
         if terms_version != version {
             return Err(Error::TermsOutdated { version: version.clone() });
@@ -133,9 +137,8 @@ impl PlaceOrder {
         }
         let (order_id, now) = (tx.id(), tx.now());
         let deadline = self.shop.deadline(method.terms, now);
-        let Cart { language, billing_address, shipping_address, currency, tax_mode, .. } =
-            &cart.stored.cart;
-        let billing = billing_address.as_ref().or(shipping_address.as_ref()).cloned();
+        let Cart { language, currency, tax_mode, .. } = &cart.stored.cart;
+        let billing = cart.stored.cart.billed().cloned();
         Ok(OrderPlaced {
             order_id,
             number: number::of(&tx.secret()),

@@ -22,7 +22,9 @@ use uuid::Uuid;
 use crate::domain::{Command, ParcelNews, PaymentNews};
 use crate::handlers::{self, Asked, Outcome};
 use crate::offers::NewestOffers;
+use crate::shop::Shop;
 use crate::store::offers;
+use crate::sweep;
 use crate::timeline::Entry;
 
 /// Every event the service listens to.
@@ -67,6 +69,8 @@ enum Concern {
     Product,
     /// An order.
     Order(Box<Asked>),
+    /// Carts that nobody has touched for long.
+    OldCarts,
     /// Nothing that this service knows: a bug in whoever sent it.
     Nothing(String),
 }
@@ -75,10 +79,10 @@ enum Concern {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn react(tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<Vec<Verdict>> {
+pub async fn react(tx: &mut Tx<'_>, shop: &Shop, batch: &[Delivery]) -> Result<Vec<Verdict>> {
     let mut products = NewestOffers::default();
     let mut verdicts: Vec<Option<Verdict>> = Vec::with_capacity(batch.len());
-    let mut asked = Vec::new();
+    let (mut asked, mut sweeps) = (Vec::new(), false);
     for delivery in batch {
         verdicts.push(match concern(delivery, &mut products) {
             Concern::Product => Some(Verdict::Done),
@@ -86,11 +90,18 @@ pub async fn react(tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<Vec<Verdict>> 
                 asked.push(*order);
                 None
             }
+            Concern::OldCarts => {
+                sweeps = true;
+                Some(Verdict::Done)
+            }
             Concern::Nothing(why) => Some(Verdict::Failed(why)),
         });
     }
     offers::replace(tx, &products.into_products()).await?;
     let mut outcomes = handlers::handle(tx, &asked).await?.into_iter();
+    if sweeps {
+        sweep::sweep(tx, shop).await?;
+    }
     let verdict = |verdict: Option<Verdict>| {
         verdict.unwrap_or_else(|| match outcomes.next() {
             Some(Outcome::Done(_)) => Verdict::Done,
@@ -103,10 +114,12 @@ pub async fn react(tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<Vec<Verdict>> 
 
 fn concern(delivery: &Delivery, products: &mut NewestOffers) -> Concern {
     let (order_id, command, heard) = match &delivery.occasion {
+        Occasion::Timer { name, .. } if name == sweep::SWEEP => return Concern::OldCarts,
         Occasion::Timer { name, subject } => match subject.parse() {
             Ok(order_id) if name == handlers::DEADLINE => {
                 (order_id, Some(Command::PassDeadline), None)
             }
+            Ok(order_id) if name == handlers::CANCEL => (order_id, Some(Command::AskAgain), None),
             Ok(_) | Err(_) => return Concern::Nothing(format!("no timer {name} for {subject}")),
         },
         Occasion::Event(event) => {

@@ -20,7 +20,7 @@ pub fn to_contract(agreed: &Agreed, event: &Event) -> Option<Payload> {
             OrderFailed { order_id, cart_id, reason: reason.clone() }.into()
         }
         Event::Expired => OrderExpired { order_id, cart_id }.into(),
-        Event::CancelRequested { reason } => {
+        Event::CancelRequested { reason } | Event::CancelRequestedAgain { reason } => {
             OrderCancelRequested { order_id, reason: reason.clone() }.into()
         }
         Event::Cancelled { reason } => {
@@ -48,8 +48,11 @@ pub fn to_contract(agreed: &Agreed, event: &Event) -> Option<Payload> {
             .into()
         }
         Event::Completed => OrderCompleted { order_id }.into(),
-        // The warehouse or payment said it.
-        Event::CancelDenied | Event::PaymentNoted { .. } | Event::ParcelNoted { .. } => {
+        // The warehouse or payment said it, or nothing follows from it for others.
+        Event::CancelDenied
+        | Event::HoldEased { .. }
+        | Event::PaymentNoted { .. }
+        | Event::ParcelNoted { .. } => {
             return None;
         }
     })

@@ -6,7 +6,9 @@ use contracts::{Currency, Timestamp, events::PaymentTerms};
 
 use crate::config::{Config, PaymentMethod};
 use crate::domain::cart::CartLimits;
+use crate::domain::contact::check_text;
 use crate::domain::pricing::{BookError, PriceBook};
+use crate::sweep::Watched;
 
 /// A shop's decisions.
 #[derive(Debug)]
@@ -15,6 +17,8 @@ pub struct Shop {
     pub config: Config,
     /// What things cost.
     pub book: PriceBook,
+    /// Whether old carts are seen to.
+    pub swept: Watched,
 }
 
 impl Shop {
@@ -34,10 +38,20 @@ impl Shop {
         if config.deadline_minutes == 0 {
             return wrong("deadline_minutes", "an order needs time to be paid");
         }
+        if !(1..=60).contains(&config.transfer_deadline_days) {
+            return wrong("transfer_deadline_days", "money by transfer takes from 1 to 60 days");
+        }
+        if !(1..=3_650).contains(&config.cart_days) {
+            return wrong("cart_days", "a cart is kept from 1 to 3650 days");
+        }
+        // What placing accepts: more could never be agreed to.
+        if check_text(&config.terms_version, 1, 40).is_err() {
+            return wrong("terms_version", "is one line of 1 to 40 characters");
+        }
         if config.cart_lines_max == 0 || config.quantity_max < 1 {
             return wrong("cart_lines_max", "something must fit into a cart");
         }
-        Ok(Self { book: PriceBook::new(&config)?, config })
+        Ok(Self { book: PriceBook::new(&config)?, swept: Watched::default(), config })
     }
 
     /// The shop's own currency.

@@ -26,6 +26,9 @@ pub fn to_contract(order_id: OrderId, event: &Event, after: &Claim) -> Vec<Paylo
             vec![StockReleased { order_id, reason: ReleaseReason::HoldExpired }.into()]
         }
         Event::Released { reason } => vec![StockReleased { order_id, reason: *reason }.into()],
+        Event::NothingHere => {
+            vec![StockReleased { order_id, reason: ReleaseReason::Cancelled }.into()]
+        }
         Event::Confirmed { parcels, .. } => {
             parcels.iter().map(|parcel| created(order_id, parcel)).collect()
         }

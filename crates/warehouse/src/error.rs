@@ -67,7 +67,9 @@ impl IntoResponse for Error {
 
 fn parcel(refusal: &Refusal) -> Problem {
     match refusal {
-        Refusal::NoSuchParcel | Refusal::NotKnownYet => Problem::not_found(),
+        Refusal::NoSuchParcel | Refusal::NotKnownYet | Refusal::NotThereYet { .. } => {
+            Problem::not_found()
+        }
         Refusal::NotInParcel { .. } | Refusal::NothingToSplit => {
             Problem::validation("/lines", refusal.to_string())
         }
@@ -78,6 +80,7 @@ fn parcel(refusal: &Refusal) -> Problem {
         | Refusal::AlreadyLeft
         | Refusal::NotDispatched
         | Refusal::ParcelCancelled
+        | Refusal::TooManyParcels
         | Refusal::NotOnTheShelf { .. } => conflict(sentence(refusal)),
     }
 }
@@ -88,6 +91,9 @@ fn shelf(pointer: String, refusal: &ShelfRefusal) -> Problem {
             Problem::validation(pointer, refusal.to_string())
         }
         ShelfRefusal::NotThere { on_hand } => conflict(sentence(refusal)).with("on_hand", on_hand),
+        ShelfRefusal::Packed { on_hand, packed } => {
+            conflict(sentence(refusal)).with("on_hand", on_hand).with("packed", packed)
+        }
         ShelfRefusal::Promised { reserved } => {
             conflict(sentence(refusal)).with("reserved", reserved)
         }

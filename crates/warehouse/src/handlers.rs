@@ -17,7 +17,7 @@ use books::Books;
 
 pub(crate) use announce::{ANNOUNCE, announce, announce_later};
 pub(crate) use shelves::{AskShelf, Stocked, handle_shelves};
-pub(crate) use sweep::{SWEEP, sweep};
+pub(crate) use sweep::{SWEEP, to_sweep};
 
 /// Something asked of an order's claim.
 #[derive(Debug, Clone)]

@@ -6,7 +6,6 @@
 mod api;
 pub mod config;
 mod contract;
-pub mod doctor;
 pub mod domain;
 mod error;
 mod handlers;
@@ -96,11 +95,10 @@ impl Service for Warehouse {
         ShipmentDelivered::KIND,
         ShipmentCancelled::KIND,
     ];
-    const MIGRATIONS: &'static [Migration] = &[Migration {
-        version: 1,
-        name: "stock",
-        sql: include_str!("../migrations/V1__stock.sql"),
-    }];
+    const MIGRATIONS: &'static [Migration] = &[
+        Migration { version: 1, name: "stock", sql: include_str!("../migrations/V1__stock.sql") },
+        Migration { version: 2, name: "packed", sql: include_str!("../migrations/V2__packed.sql") },
+    ];
     type Outcome = ();
 
     fn db(&self) -> &Db {

@@ -52,10 +52,11 @@ pub(crate) async fn react(
             Meaning::Nonsense(why) => Some(Verdict::Failed(why)),
         });
     }
-    let mut outcomes = handlers::handle(tx, config, &asks).await?.into_iter().map(verdict);
     if sweep {
-        handlers::sweep(tx, config).await?;
+        // Behind the others, in the same go: rows are touched once, in the order of their keys.
+        asks.extend(handlers::to_sweep(tx).await?);
     }
+    let mut outcomes = handlers::handle(tx, config, &asks).await?.into_iter().map(verdict);
     if announce {
         handlers::announce(tx, config).await?;
     }
@@ -66,7 +67,9 @@ pub(crate) async fn react(
 fn verdict(outcome: std::result::Result<(), Refusal>) -> Verdict {
     match outcome {
         Ok(()) => Verdict::Done,
-        Err(refusal @ Refusal::NotKnownYet) => Verdict::NotYet(refusal.to_string()),
+        Err(refusal @ (Refusal::NotKnownYet | Refusal::NotThereYet { .. })) => {
+            Verdict::NotYet(refusal.to_string())
+        }
         Err(
             refusal @ (Refusal::NoSuchParcel
             | Refusal::OrderOnHold
@@ -76,6 +79,7 @@ fn verdict(outcome: std::result::Result<(), Refusal>) -> Verdict {
             | Refusal::AlreadyLeft
             | Refusal::NotDispatched
             | Refusal::ParcelCancelled
+            | Refusal::TooManyParcels
             | Refusal::NotInParcel { .. }
             | Refusal::NothingToSplit
             | Refusal::NotOnTheShelf { .. }),

@@ -126,7 +126,8 @@ pub async fn open(
     let lines = body.lines.into_iter().map(|line| (line.sku, line.quantity)).collect();
     let (token, access_hash) = new_guest_token(service.db.ids());
     let unit = OpenCart { shop: Arc::clone(shop), access_hash, cart, lines };
-    let cart = service.db.write(unit).await??;
+    let (cart, swept) = service.db.write(unit).await??;
+    shop.swept.done(swept);
     let location = (header::LOCATION, format!("/api/v1/carts/{}", cart.stored.id));
     let view = CartView::new(shop, cart, Some(token));
     Ok((StatusCode::CREATED, [location], Json(view)))

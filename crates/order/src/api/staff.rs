@@ -127,7 +127,8 @@ pub async fn resume(
     context: RequestContext,
 ) -> Result<Json<OrderView>, Problem> {
     staff.require(CLERKS)?;
-    let shown = carry_out(&service, id, &Access::Staff, Command::Resume, &context).await?;
+    let command = Command::Resume { refund_id: service.db.ids().id::<Uuid>().uuid() };
+    let shown = carry_out(&service, id, &Access::Staff, command, &context).await?;
     Ok(Json(OrderView::new(shown, &Access::Staff)))
 }
 

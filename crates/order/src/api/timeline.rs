@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use contracts::{OrderId, Timestamp};
+use contracts::events::{OrderCancelled, OrderCompleted, OrderExpired, OrderFailed};
+use contracts::{EventData, OrderId, Timestamp};
 use futures_util::future::{self, Either};
 use futures_util::stream::{self, Stream};
 use http::HeaderMap;
@@ -21,11 +22,23 @@ use utoipa::{IntoParams, ToSchema};
 use super::{READERS, access};
 use crate::Orders;
 use crate::error::Error;
+use crate::followers::Follower;
 use crate::orders::{Access, ReadTimeline};
 use crate::timeline::Entry;
 
 /// How many rows of a timeline are read at once.
 const PAGE: i64 = 100;
+
+/// How long a stream goes on after the order's end.
+const AFTER_THE_END: Duration = Duration::from_secs(180);
+
+/// What is said when an order ends.
+const ENDS: [&str; 4] = [
+    OrderFailed::KIND.name,
+    OrderExpired::KIND.name,
+    OrderCancelled::KIND.name,
+    OrderCompleted::KIND.name,
+];
 
 /// Where to start.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -76,12 +89,13 @@ pub async fn read(
 
 /// Follows an order: its timeline as server-sent events, from `Last-Event-ID` on.
 ///
-/// Each event is named for what was said and has the entry's version as its id.
+/// Each event is named for what was said and has the entry's version as its id. The stream ends a
+/// few minutes after the order's end. At most eight can follow an order at once.
 #[utoipa::path(get, path = "/orders/{id}/events", tag = "orders",
     params(("id" = OrderId, Path), ("Last-Event-ID" = Option<u32>, Header)),
     security(("guest" = []), ("staff" = [])),
     responses((status = 200, body = String, content_type = "text/event-stream"),
-        (status = 404, body = Problem)))]
+        (status = 404, body = Problem), (status = 503, body = Problem)))]
 pub async fn follow(
     State(service): State<Arc<Orders>>,
     Path(id): Path<OrderId>,
@@ -95,11 +109,25 @@ pub async fn follow(
         Some(Ok(version)) => i64::from(version),
         Some(Err(_)) => return Err(Error::wrong("/Last-Event-ID", "is not a version")),
     };
-    super::find(&service, id, &access).await?;
+    let shown = super::find(&service, id, &access).await?;
+    let follower = service.followers.join(id).ok_or(Error::TooManyFollowers)?;
     let watch = service.db.watch(id.uuid(), Duration::from_secs(5));
     let stopping = context.stopping().clone();
     let ready = VecDeque::new();
-    let following = Following { service, id, access, after, watch, stopping, ready };
+    let mut following = Following {
+        service,
+        id,
+        access,
+        after,
+        watch,
+        stopping,
+        ready,
+        until: Timestamp::from_micros(i64::MAX),
+        _follower: follower,
+    };
+    if shown.standing.life.is_final() {
+        following.ends_soon();
+    }
     let events = stream::unfold(following, |mut following| async move {
         let entry = following.next().await?;
         Some((Ok(event(&entry)), following))
@@ -116,6 +144,9 @@ struct Following {
     watch: Watch,
     stopping: CancellationToken,
     ready: VecDeque<TimelineEntry>,
+    /// When the stream ends.
+    until: Timestamp,
+    _follower: Follower,
 }
 
 impl Following {
@@ -125,6 +156,9 @@ impl Following {
         loop {
             if let Some(entry) = self.ready.pop_front() {
                 self.after = entry.version;
+                if ENDS.contains(&entry.entry.event.as_str()) {
+                    self.ends_soon();
+                }
                 return Some(entry);
             }
             let page = page(&self.service, self.id, &self.access, self.after).await.ok()??;
@@ -135,10 +169,17 @@ impl Following {
         }
     }
 
+    /// The order has ended: a little may still be said of it, and then no more.
+    fn ends_soon(&mut self) {
+        self.until = self.until.min(self.service.db.clock().now().plus(AFTER_THE_END));
+    }
+
     /// Waits for news; answers whether to go on.
     async fn wait(&mut self) -> bool {
-        let for_ever = Timestamp::from_micros(i64::MAX);
-        let news = std::pin::pin!(self.watch.changed(for_ever));
+        if self.service.db.clock().now() >= self.until {
+            return false;
+        }
+        let news = std::pin::pin!(self.watch.changed(self.until));
         let stopped = std::pin::pin!(self.stopping.cancelled());
         match future::select(news, stopped).await {
             Either::Left(_) => true,

@@ -9,8 +9,7 @@ use crate::carts::PricedCart;
 use crate::domain::cart::{CartLine, CartState, Needs};
 use crate::domain::pricing::{Priced, PricedLine, ShippingQuote};
 use crate::domain::{
-    AgreedLine, Figures, FulfilmentStatus, HoldReason, Life, ParcelStep, PaymentStatus, Status,
-    Waiting, pieces,
+    AgreedLine, Figures, FulfilmentStatus, Life, ParcelStep, PaymentStatus, Status, Waiting, pieces,
 };
 use crate::error::pricing_code;
 use crate::orders::Access;
@@ -123,7 +122,8 @@ impl CartView {
     pub fn new(shop: &Shop, cart: PricedCart, token: Option<String>) -> Self {
         let PricedCart { stored, offers, priced, quotes, refusal } = cart;
         let cart = stored.cart;
-        let needs = cart.needs(priced.as_ref().is_some_and(|priced| priced.requires_shipping));
+        let requires_shipping = offers.values().any(|offer| offer.requires_shipping);
+        let (needs, is_empty) = (cart.needs(requires_shipping), cart.lines.is_empty());
         let line = |(n, line): (usize, &CartLine)| {
             let costs: Option<&PricedLine> = priced.as_ref().and_then(|p| p.lines.get(n));
             CartLineView {
@@ -154,7 +154,7 @@ impl CartView {
             shipping_address: cart.shipping_address,
             shipping_method: cart.shipping_method,
             shipping_methods: quotes,
-            payment_methods: payment_methods(shop),
+            payment_methods: payment_methods(shop, !is_empty && !requires_shipping),
             terms_version: shop.config.terms_version.clone(),
             totals: priced.map(TotalsView::new),
             problem: refusal.map(|refusal| CartProblem {
@@ -181,13 +181,17 @@ impl TotalsView {
     }
 }
 
-fn payment_methods(shop: &Shop) -> Vec<PaymentMethodView> {
+/// The ways to pay for a cart: on delivery only where something is delivered.
+fn payment_methods(shop: &Shop, nothing_ships: bool) -> Vec<PaymentMethodView> {
     let view = |method: &crate::config::PaymentMethod| PaymentMethodView {
         code: method.code.clone(),
         name: method.name.clone(),
         terms: method.terms,
     };
-    shop.config.payment_methods.iter().map(view).collect()
+    let fits = |method: &&crate::config::PaymentMethod| {
+        !nothing_ships || method.terms != PaymentTerms::OnDelivery
+    };
+    shop.config.payment_methods.iter().filter(fits).map(view).collect()
 }
 
 /// An order.
@@ -300,9 +304,9 @@ impl OrderView {
     pub fn new(shown: ShownOrder, access: &Access) -> Self {
         let order = shown.order();
         let ShownOrder { placed, standing, last_entry } = shown;
-        let reason = match (access, &standing.life) {
-            (Access::Token(_), Life::OnHold { why: HoldReason::Staff { .. }, .. }) => None,
-            (Access::Token(_) | Access::Staff, life) => life.reason(),
+        let reason = match access {
+            Access::Token(_) => standing.life.reason_for_customer(),
+            Access::Staff => standing.life.reason(),
         };
         let lines = placed.lines.iter().zip(&order.agreed.lines);
         let lines = lines.map(|(line, agreed)| order_line(line, agreed, &standing)).collect();

@@ -111,6 +111,8 @@ pub enum Needs {
     ShippingAddress,
     /// How it is shipped.
     ShippingMethod,
+    /// Who is billed, where nothing ships: their country decides about the tax.
+    BillingAddress,
 }
 
 impl Cart {
@@ -178,18 +180,26 @@ impl Cart {
 
     /// What it still needs before it can become an order.
     pub fn needs(&self, requires_shipping: bool) -> Vec<Needs> {
+        let nothing_ships = !self.lines.is_empty() && !requires_shipping;
         let needs = [
             (Needs::Lines, self.lines.is_empty()),
             (Needs::Email, self.email.is_none()),
             (Needs::ShippingAddress, requires_shipping && self.shipping_address.is_none()),
             (Needs::ShippingMethod, requires_shipping && self.shipping_method.is_none()),
+            (Needs::BillingAddress, nothing_ships && self.billed().is_none()),
         ];
         needs.into_iter().filter(|(_, missing)| *missing).map(|(needs, _)| needs).collect()
     }
 
+    /// Who is billed: whoever receives it, unless somebody else.
+    pub fn billed(&self) -> Option<&Address> {
+        self.billing_address.as_ref().or(self.shipping_address.as_ref())
+    }
+
     /// The country whose taxes apply: where it goes; where nothing ships, who is billed.
-    pub fn country(&self) -> Option<&str> {
-        let address = self.shipping_address.as_ref().or(self.billing_address.as_ref());
+    pub fn country(&self, requires_shipping: bool) -> Option<&str> {
+        let address =
+            if requires_shipping { self.shipping_address.as_ref() } else { self.billed() };
         address.map(|address| address.country.as_str())
     }
 
@@ -262,10 +272,32 @@ mod tests {
     }
 
     #[test]
-    fn only_what_ships_needs_an_address() {
+    fn where_nothing_ships_who_is_billed_decides_the_country() {
+        let address = |country: &str| Address {
+            name: "Ada".to_owned(),
+            company: None,
+            street: "Hafenstraße 1".to_owned(),
+            extra: None,
+            postal_code: "20457".to_owned(),
+            city: "Hamburg".to_owned(),
+            region: None,
+            country: country.to_owned(),
+            phone: None,
+        };
+        let mut cart = cart();
+        cart.shipping_address = Some(address("AT"));
+        assert_eq!((cart.country(true), cart.country(false)), (Some("AT"), Some("AT")));
+        cart.billing_address = Some(address("DE"));
+        assert_eq!((cart.country(true), cart.country(false)), (Some("AT"), Some("DE")));
+        cart.shipping_address = None;
+        assert_eq!((cart.country(true), cart.country(false)), (None, Some("DE")));
+    }
+
+    #[test]
+    fn only_what_ships_needs_to_be_told_where() {
         let mut cart = cart();
         put(&mut cart, "A", 1).unwrap();
-        assert_eq!(cart.needs(false), [Needs::Email]);
+        assert_eq!(cart.needs(false), [Needs::Email, Needs::BillingAddress]);
         assert_eq!(cart.needs(true), [Needs::Email, Needs::ShippingAddress, Needs::ShippingMethod]);
     }
 }

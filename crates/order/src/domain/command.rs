@@ -21,7 +21,12 @@ pub enum Command {
         reason: String,
     },
     /// Staff have looked.
-    Resume,
+    Resume {
+        /// The id of the refund that may have to be granted.
+        refund_id: Uuid,
+    },
+    /// The warehouse has had time to answer whether an order can still be cancelled.
+    AskAgain,
     /// Staff give money back without a return: goodwill, a lost parcel.
     GrantRefund {
         /// The decision; repeating it does not repeat the refund.

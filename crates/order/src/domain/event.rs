@@ -4,6 +4,7 @@ use contracts::{
     LineId, ShipmentId,
     events::{LineQuantity, Taxed},
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{HoldReason, PaymentNews, parcels::ParcelNews};
@@ -25,6 +26,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The warehouse has not answered, and is asked again.
+    CancelRequestedAgain {
+        /// Why.
+        reason: String,
+    },
     /// The warehouse has refused: the order goes on.
     CancelDenied,
     /// It is off.
@@ -32,12 +38,17 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A person has to look.
+    /// A person has to look; it may be for a further reason.
     PutOnHold {
         /// Why.
         why: HoldReason,
     },
-    /// It goes on.
+    /// One of several reasons to hold it is gone. Not published: nothing leaves yet.
+    HoldEased {
+        /// Which.
+        why: HoldReason,
+    },
+    /// No reason to hold it is left: it goes on.
     Resumed,
     /// Some pieces will not come: less is owed.
     Reduced {
@@ -86,7 +97,8 @@ pub enum Event {
 }
 
 /// Why a refund is granted, as far as the sums go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RefundKind {
     /// The shop gives it: less is due than was agreed.
     Goodwill,
@@ -102,9 +114,11 @@ impl Event {
             Self::Failed { .. } => "failed",
             Self::Expired => "expired",
             Self::CancelRequested { .. } => "cancel requested",
+            Self::CancelRequestedAgain { .. } => "cancel requested again",
             Self::CancelDenied => "cancel denied",
             Self::Cancelled { .. } => "cancelled",
             Self::PutOnHold { .. } => "put on hold",
+            Self::HoldEased { .. } => "hold eased",
             Self::Resumed => "resumed",
             Self::Reduced { .. } => "reduced",
             Self::RefundGranted { .. } => "refund granted",

@@ -156,7 +156,8 @@ pub fn commands() -> Vec<(&'static str, Command)> {
     vec![
         ("cancel", Command::Cancel { reason: reason() }),
         ("put on hold", Command::PutOnHold { reason: reason() }),
-        ("resume", Command::Resume),
+        ("resume", Command::Resume { refund_id: REFUND }),
+        ("the warehouse has not answered", Command::AskAgain),
         ("grant a refund", refund),
         ("the deadline passes", Command::PassDeadline),
         ("`stock.allocated`", Command::HearStockAllocated),

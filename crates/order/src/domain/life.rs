@@ -1,9 +1,10 @@
 //! The states of an order. Each holds what is true in it, and nothing that is not.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use contracts::{ShipmentId, Timestamp};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
 /// Where an order is in its life.
@@ -22,8 +23,9 @@ pub enum Life {
     },
     /// A person has to look; nothing leaves the house.
     OnHold {
-        /// Why.
-        why: HoldReason,
+        /// Why, as long as there is any reason.
+        #[serde(alias = "why", deserialize_with = "one_or_more")]
+        reasons: BTreeSet<HoldReason>,
         /// Whether somebody wants it cancelled.
         cancel: CancelAsk,
     },
@@ -53,11 +55,14 @@ pub enum CancelAsk {
     Asked {
         /// Why.
         reason: String,
+        /// How often the warehouse was asked again.
+        #[serde(default)]
+        again: u32,
     },
 }
 
-/// Why an order is on hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Why an order is on hold: one of the reasons it may have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "snake_case")]
 pub enum HoldReason {
     /// A member of staff wants to look.
@@ -79,7 +84,43 @@ pub enum HoldReason {
     },
 }
 
+/// An order that was stored when it had one reason only has it still.
+fn one_or_more<'de, D: Deserializer<'de>>(input: D) -> Result<BTreeSet<HoldReason>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        More(BTreeSet<HoldReason>),
+        One(HoldReason),
+    }
+    Ok(match Stored::deserialize(input)? {
+        Stored::More(reasons) => reasons,
+        Stored::One(reason) => BTreeSet::from([reason]),
+    })
+}
+
 impl HoldReason {
+    /// Whether it is about the same parcel's money as another: the newer one stands for both.
+    pub fn is_same_failure(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::CaptureFailed { shipment_id: one, .. },
+                Self::CaptureFailed { shipment_id: another, .. },
+            ) => one == another,
+            (
+                Self::CaptureFailed { .. } | Self::Staff { .. } | Self::Conflict { .. },
+                Self::CaptureFailed { .. } | Self::Staff { .. } | Self::Conflict { .. },
+            ) => false,
+        }
+    }
+
+    /// Whether a member of staff gave it, in words meant for colleagues.
+    pub const fn is_for_staff(&self) -> bool {
+        match self {
+            Self::Staff { .. } => true,
+            Self::CaptureFailed { .. } | Self::Conflict { .. } => false,
+        }
+    }
+
     /// In one sentence, for staff and customer.
     pub fn text(&self) -> String {
         match self {
@@ -161,25 +202,53 @@ impl Life {
 
     /// Whether a cancellation has been asked of the warehouse and not been answered.
     pub const fn cancel_asked(&self) -> bool {
+        self.asked_again().is_some()
+    }
+
+    /// How often the warehouse was asked again whether the order can be cancelled, while it has
+    /// been asked and has not answered.
+    pub const fn asked_again(&self) -> Option<u32> {
         match self {
-            Self::Confirmed { cancel } | Self::OnHold { cancel, .. } => {
-                matches!(cancel, CancelAsk::Asked { .. })
-            }
-            Self::Pending { .. }
+            Self::Confirmed { cancel: CancelAsk::Asked { again, .. } }
+            | Self::OnHold { cancel: CancelAsk::Asked { again, .. }, .. } => Some(*again),
+            Self::Confirmed { cancel: CancelAsk::NotAsked }
+            | Self::OnHold { cancel: CancelAsk::NotAsked, .. }
+            | Self::Pending { .. }
             | Self::Failed { .. }
             | Self::Expired
             | Self::Cancelled { .. }
-            | Self::Completed => false,
+            | Self::Completed => None,
         }
     }
 
     /// Why it is where it is, where there is a reason worth telling.
     pub fn reason(&self) -> Option<String> {
+        self.reason_without(|_| false)
+    }
+
+    /// The same for the customer: without what staff have written for colleagues.
+    pub fn reason_for_customer(&self) -> Option<String> {
+        self.reason_without(HoldReason::is_for_staff)
+    }
+
+    fn reason_without(&self, hidden: impl Fn(&HoldReason) -> bool) -> Option<String> {
         match self {
-            Self::OnHold { why, .. } => Some(why.text()),
+            Self::OnHold { reasons, .. } => {
+                let shown = reasons.iter().filter(|why| !hidden(why)).map(HoldReason::text);
+                let texts: Vec<String> = shown.collect();
+                (!texts.is_empty()).then(|| texts.join("; "))
+            }
             Self::Failed { reason } | Self::Cancelled { reason } => Some(reason.clone()),
             Self::Expired => Some("the order was not paid in time".to_owned()),
             Self::Pending { .. } | Self::Confirmed { .. } | Self::Completed => None,
+        }
+    }
+
+    /// Whether nothing follows it.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Failed { .. } | Self::Expired | Self::Cancelled { .. } | Self::Completed => true,
+            Self::Pending { .. } | Self::Confirmed { .. } | Self::OnHold { .. } => false,
         }
     }
 

@@ -4,6 +4,8 @@
 //! payment waits for, whether it is guaranteed) is taken only from news that is not older than
 //! what is known.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use contracts::{ShipmentId, Timestamp, events::PaymentTerms};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -33,6 +35,23 @@ pub struct PaymentStanding {
     /// What does not fit, if the provider's account contradicts ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict: Option<String>,
+    /// The parcels whose money has come.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub captured_for: BTreeSet<Option<ShipmentId>>,
+    /// The parcels whose money failed to come, each time it did.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub failures: BTreeSet<FailedCapture>,
+}
+
+/// Money that was guaranteed and did not come.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FailedCapture {
+    /// For which parcel.
+    pub shipment_id: Option<ShipmentId>,
+    /// The position of the news in the payment's history.
+    pub version: i64,
+    /// Why, in the provider's code.
+    pub reason: String,
 }
 
 /// Whether the provider guarantees money.
@@ -236,7 +255,11 @@ impl Figures {
 }
 
 /// News of the payment: noted in every state. The last allowed decline fails a waiting order;
-/// money that did not come stops a confirmed one until it does.
+/// money that did not come stops a confirmed one until it does, and an account that contradicts
+/// ours stops it until a person has looked.
+///
+/// What stops an order does not depend on the order in which news is heard: of each parcel the
+/// order remembers whether its money came and whether it failed to.
 pub fn hear(order: &Order, version: i64, news: PaymentNews) -> Vec<Event> {
     let is_old = version < order.standing.payment.version;
     let noted = Event::PaymentNoted { version, news: news.clone() };
@@ -245,17 +268,23 @@ pub fn hear(order: &Order, version: i64, news: PaymentNews) -> Vec<Event> {
     let mut events = if after == order.standing { vec![] } else { vec![noted] };
     match &order.standing.life {
         Life::Pending { .. } if !is_old => events.extend(while_pending(news)),
-        Life::Confirmed { .. } if !is_old => events.extend(while_confirmed(&after, news)),
-        Life::OnHold { why, .. } => events.extend(while_on_hold(why, &after, news)),
+        Life::Confirmed { .. } => events.extend(new_hold(&order.standing, version, news)),
+        Life::OnHold { reasons, .. } => {
+            let new = new_hold(&order.standing, version, news);
+            events.extend(new.filter(|event| !is_among(reasons, event)));
+        }
         // Money that comes after the end is voided or refunded by payment itself.
         Life::Pending { .. }
-        | Life::Confirmed { .. }
         | Life::Failed { .. }
         | Life::Expired
         | Life::Cancelled { .. }
         | Life::Completed => {}
     }
     events
+}
+
+fn is_among(reasons: &BTreeSet<HoldReason>, event: &Event) -> bool {
+    if let Event::PutOnHold { why } = event { reasons.contains(why) } else { false }
 }
 
 fn while_pending(news: PaymentNews) -> Option<Event> {
@@ -276,16 +305,18 @@ fn while_pending(news: PaymentNews) -> Option<Event> {
     }
 }
 
-fn while_confirmed(after: &Standing, news: PaymentNews) -> Option<Event> {
-    match news {
-        // Settled already: the failure is old news of a capture that was made good.
-        PaymentNews::CaptureFailed { .. } if after.kept_minor() >= after.due_minor() => None,
+/// The reason to hold a confirmed order that news brings, unless it is known or over already.
+fn new_hold(before: &Standing, version: i64, news: PaymentNews) -> Option<Event> {
+    let why = match news {
         PaymentNews::CaptureFailed { shipment_id, reason } => {
-            Some(Event::PutOnHold { why: HoldReason::CaptureFailed { shipment_id, reason } })
+            let known =
+                before.payment.failures.iter().any(|failure| {
+                    failure.shipment_id == shipment_id && failure.version >= version
+                });
+            let why = HoldReason::CaptureFailed { shipment_id, reason };
+            if known || is_over(&why, before) { None } else { Some(why) }
         }
-        PaymentNews::Conflicted { reason } => {
-            Some(Event::PutOnHold { why: HoldReason::Conflict { reason } })
-        }
+        PaymentNews::Conflicted { reason } => Some(HoldReason::Conflict { reason }),
         PaymentNews::NotRequired { .. }
         | PaymentNews::ActionRequired { .. }
         | PaymentNews::Authorised { .. }
@@ -293,33 +324,34 @@ fn while_confirmed(after: &Standing, news: PaymentNews) -> Option<Event> {
         | PaymentNews::Captured { .. }
         | PaymentNews::Voided
         | PaymentNews::Refunded { .. } => None,
+    };
+    why.map(|why| Event::PutOnHold { why })
+}
+
+/// Whether a reason to hold an order is gone by itself: the money came after all, for the parcel or
+/// for everything. The others are for a person to end.
+pub(super) fn is_over(why: &HoldReason, standing: &Standing) -> bool {
+    match why {
+        HoldReason::CaptureFailed { shipment_id, .. } => {
+            standing.payment.captured_for.contains(shipment_id)
+                || standing.kept_minor() >= standing.due_minor()
+        }
+        HoldReason::Staff { .. } | HoldReason::Conflict { .. } => false,
     }
 }
 
-fn while_on_hold(why: &HoldReason, after: &Standing, news: PaymentNews) -> Option<Event> {
-    match (why, news) {
-        (
-            HoldReason::CaptureFailed { shipment_id: failed, .. },
-            PaymentNews::Captured { shipment_id, .. },
-        ) if shipment_id == *failed || after.kept_minor() >= after.due_minor() => {
-            Some(Event::Resumed)
-        }
-        // Another parcel's money came, or a person holds the order: it stays.
-        (
-            HoldReason::CaptureFailed { .. }
-            | HoldReason::Staff { .. }
-            | HoldReason::Conflict { .. },
-            PaymentNews::Captured { .. }
-            | PaymentNews::NotRequired { .. }
-            | PaymentNews::ActionRequired { .. }
-            | PaymentNews::Authorised { .. }
-            | PaymentNews::Declined { .. }
-            | PaymentNews::CaptureFailed { .. }
-            | PaymentNews::Voided
-            | PaymentNews::Refunded { .. }
-            | PaymentNews::Conflicted { .. },
-        ) => None,
-    }
+/// Every reason to hold an order that was heard of while it could not be held yet.
+pub(super) fn open_holds(standing: &Standing) -> BTreeSet<HoldReason> {
+    let PaymentStanding { failures, conflict, .. } = &standing.payment;
+    // Sorted by parcel and version: of each parcel the newest stays.
+    let newest: BTreeMap<Option<ShipmentId>, &String> =
+        failures.iter().map(|failure| (failure.shipment_id, &failure.reason)).collect();
+    let failed = newest.into_iter().map(|(shipment_id, reason)| HoldReason::CaptureFailed {
+        shipment_id,
+        reason: reason.clone(),
+    });
+    let conflict = conflict.iter().map(|reason| HoldReason::Conflict { reason: reason.clone() });
+    failed.chain(conflict).filter(|why| !is_over(why, standing)).collect()
 }
 
 impl PaymentStanding {
@@ -328,22 +360,40 @@ impl PaymentStanding {
         let is_old = version < self.version;
         self.version = self.version.max(version);
         match news {
-            PaymentNews::Captured { captured_minor, refunded_minor, .. }
-            | PaymentNews::Refunded { captured_minor, refunded_minor } => {
-                self.captured_minor = self.captured_minor.max(*captured_minor);
-                self.refunded_minor = self.refunded_minor.max(*refunded_minor);
+            PaymentNews::Captured { shipment_id, captured_minor, refunded_minor } => {
+                self.captured_for.insert(*shipment_id);
+                self.note_sums(*captured_minor, *refunded_minor);
+            }
+            PaymentNews::Refunded { captured_minor, refunded_minor } => {
+                self.note_sums(*captured_minor, *refunded_minor);
+            }
+            PaymentNews::CaptureFailed { shipment_id, reason } => {
+                let (shipment_id, reason) = (*shipment_id, reason.clone());
+                self.failures.insert(FailedCapture { shipment_id, version, reason });
             }
             PaymentNews::NotRequired { terms } => self.terms = Some(*terms),
-            PaymentNews::Conflicted { reason } => self.conflict = Some(reason.clone()),
+            PaymentNews::Conflicted { reason } if !is_old || self.conflict.is_none() => {
+                self.conflict = Some(reason.clone());
+            }
+            PaymentNews::Conflicted { .. } => {}
             PaymentNews::ActionRequired { .. }
             | PaymentNews::Authorised { .. }
             | PaymentNews::Declined { .. }
-            | PaymentNews::CaptureFailed { .. }
             | PaymentNews::Voided => {}
         }
         if !is_old {
             self.note_newest(news);
         }
+    }
+
+    fn note_sums(&mut self, captured_minor: i64, refunded_minor: i64) {
+        self.captured_minor = self.captured_minor.max(captured_minor);
+        self.refunded_minor = self.refunded_minor.max(refunded_minor);
+    }
+
+    /// A person has looked: what was wrong is no longer open.
+    pub(super) fn resumed(&mut self) {
+        self.conflict = None;
     }
 
     fn note_newest(&mut self, news: &PaymentNews) {

@@ -3,7 +3,7 @@
 //! [`Order::decide`] says what a command would change, [`Order::apply`] makes the change. The
 //! decisions themselves are with their subject: `people`, `stock`, `parcels`, `money`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{
     CartId, Currency, LineId, Money, OrderId, ShipmentId, Sku, Timestamp, events::Taxed,
@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::event::RefundKind;
 use super::{
-    CancelAsk, Command, Event, Life, Parcel, PaymentStanding, Refusal, money, parcels, people,
-    stock, units,
+    CancelAsk, Command, Event, HoldReason, Life, Parcel, PaymentStanding, Refusal, money, parcels,
+    people, stock, units,
 };
 
 /// An order.
@@ -84,9 +84,48 @@ pub struct Standing {
     /// What the shop has given away, in minor units.
     #[serde(default)]
     pub goodwill_minor: i64,
-    /// Refunds granted, by decision, in minor units.
+    /// What was taken off for pieces that will not come, by rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken_off: Vec<Taxed>,
+    /// Refunds granted, by decision.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub refunds: BTreeMap<Uuid, i64>,
+    pub refunds: BTreeMap<Uuid, Refund>,
+}
+
+/// A refund that was granted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredRefund")]
+pub struct Refund {
+    /// Whether it is a gift or settles what was taken too much.
+    pub kind: RefundKind,
+    /// How much in all, in minor units.
+    pub total_minor: i64,
+    /// How much, by rate.
+    pub amounts: Vec<Taxed>,
+    /// For which line, where it is for one.
+    pub line_id: Option<LineId>,
+}
+
+/// A refund as it is stored; at first it was its sum alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredRefund {
+    Sum(i64),
+    Whole { kind: RefundKind, total_minor: i64, amounts: Vec<Taxed>, line_id: Option<LineId> },
+}
+
+impl From<StoredRefund> for Refund {
+    fn from(stored: StoredRefund) -> Self {
+        match stored {
+            StoredRefund::Sum(total_minor) => {
+                let kind = RefundKind::Overpaid;
+                Self { kind, total_minor, amounts: Vec::new(), line_id: None }
+            }
+            StoredRefund::Whole { kind, total_minor, amounts, line_id } => {
+                Self { kind, total_minor, amounts, line_id }
+            }
+        }
+    }
 }
 
 impl Order {
@@ -99,6 +138,7 @@ impl Order {
             cancelled: BTreeMap::new(),
             owed_minor: agreed.total.amount_minor,
             goodwill_minor: 0,
+            taken_off: Vec::new(),
             refunds: BTreeMap::new(),
         };
         Self { agreed, standing }
@@ -114,9 +154,10 @@ impl Order {
             Command::HearParcel { refund_id, .. } | Command::HearPayment { refund_id, .. } => {
                 Some(*refund_id)
             }
+            Command::Resume { refund_id } => Some(*refund_id),
             Command::Cancel { .. }
+            | Command::AskAgain
             | Command::PutOnHold { .. }
-            | Command::Resume
             | Command::GrantRefund { .. }
             | Command::PassDeadline
             | Command::HearStockAllocated
@@ -127,7 +168,8 @@ impl Order {
         let mut events = match command {
             Command::Cancel { reason } => people::cancel(self, reason)?,
             Command::PutOnHold { reason } => people::put_on_hold(self, reason)?,
-            Command::Resume => people::resume(self)?,
+            Command::Resume { refund_id: _ } => people::resume(self)?,
+            Command::AskAgain => people::ask_again(self),
             Command::GrantRefund { refund_id, amount_minor, line_id, reason } => {
                 people::grant_refund(self, refund_id, amount_minor, line_id, reason)?
             }
@@ -187,12 +229,21 @@ impl Order {
             events.push(Event::Cancelled { reason });
             return;
         }
+        if let Life::OnHold { reasons, .. } = &after.life {
+            let eased: Vec<HoldReason> =
+                reasons.iter().filter(|why| money::is_over(why, &after)).cloned().collect();
+            let ends = eased.len() == reasons.len();
+            let eased = eased.into_iter().map(|why| Event::HoldEased { why });
+            let eased: Vec<Event> = if ends { vec![Event::Resumed] } else { eased.collect() };
+            eased.iter().for_each(|event| after.apply(event));
+            events.extend(eased);
+        }
         let overpaid = after.kept_minor().saturating_sub(after.due_minor());
         if let (Some(refund_id), 1.., None) = (refund_id, overpaid, &after.payment.conflict) {
             let granted = Event::RefundGranted {
                 refund_id,
                 kind: RefundKind::Overpaid,
-                amounts: units::spread(overpaid, &self.basis_of_refund(events)),
+                amounts: units::spread(overpaid, &self.basis_of_refund(&after)),
                 total_minor: overpaid,
                 line_id: None,
                 reason: "less is delivered than was paid for".to_owned(),
@@ -208,26 +259,11 @@ impl Order {
         }
     }
 
-    /// The amounts whose rates a refund is split by: what was just taken off, or the whole order.
-    fn basis_of_refund(&self, events: &[Event]) -> Vec<Taxed> {
-        events
-            .iter()
-            .find_map(|event| match event {
-                Event::Reduced { amounts, .. } => Some(amounts.clone()),
-                Event::Confirmed
-                | Event::Failed { .. }
-                | Event::Expired
-                | Event::CancelRequested { .. }
-                | Event::CancelDenied
-                | Event::Cancelled { .. }
-                | Event::PutOnHold { .. }
-                | Event::Resumed
-                | Event::RefundGranted { .. }
-                | Event::Completed
-                | Event::PaymentNoted { .. }
-                | Event::ParcelNoted { .. } => None,
-            })
-            .unwrap_or_else(|| self.agreed.amounts_by_rate())
+    /// The amounts whose rates a refund of what was paid too much is split by: what was taken off
+    /// and has not gone back, whenever that was; or the whole order.
+    fn basis_of_refund(&self, after: &Standing) -> Vec<Taxed> {
+        let back = units::less(&after.taken_off, &after.refunded(RefundKind::Overpaid));
+        if back.is_empty() { self.agreed.amounts_by_rate() } else { back }
     }
 }
 
@@ -247,7 +283,14 @@ impl Standing {
 
     /// What all granted refunds come to.
     pub fn granted_minor(&self) -> i64 {
-        self.refunds.values().fold(0, |sum: i64, refund| sum.saturating_add(*refund))
+        let totals = self.refunds.values().map(|refund| refund.total_minor);
+        totals.fold(0, i64::saturating_add)
+    }
+
+    /// What granted refunds of a kind come to, by rate.
+    pub(super) fn refunded(&self, kind: RefundKind) -> Vec<Taxed> {
+        let refunds = self.refunds.values().filter(|refund| refund.kind == kind);
+        units::by_rate(refunds.flat_map(|refund| &refund.amounts).copied())
     }
 
     /// What the shop keeps once every granted refund has been paid out.
@@ -268,22 +311,41 @@ impl Standing {
             Event::Failed { reason } => self.life = Life::Failed { reason: reason.clone() },
             Event::Expired => self.life = Life::Expired,
             Event::CancelRequested { reason } => {
-                self.ask(CancelAsk::Asked { reason: reason.clone() });
+                self.ask(CancelAsk::Asked { reason: reason.clone(), again: 0 });
             }
+            Event::CancelRequestedAgain { .. } => self.ask_again(),
             Event::CancelDenied => self.ask(CancelAsk::NotAsked),
             Event::Cancelled { reason } => self.life = Life::Cancelled { reason: reason.clone() },
             Event::PutOnHold { why } => {
-                self.life = Life::OnHold { why: why.clone(), cancel: self.asked() };
+                let (mut reasons, cancel) = (self.reasons(), self.asked());
+                reasons.retain(|known| !known.is_same_failure(why));
+                reasons.insert(why.clone());
+                self.life = Life::OnHold { reasons, cancel };
             }
-            Event::Resumed => self.life = Life::Confirmed { cancel: self.asked() },
-            Event::Reduced { lines, owed_minor, .. } => {
+            Event::HoldEased { why } => {
+                if let Life::OnHold { reasons, .. } = &mut self.life {
+                    reasons.remove(why);
+                }
+            }
+            Event::Resumed => {
+                self.life = Life::Confirmed { cancel: self.asked() };
+                self.payment.resumed();
+            }
+            Event::Reduced { lines, amounts, owed_minor, .. } => {
                 for line in lines {
                     *self.cancelled.entry(line.line_id).or_default() += line.quantity;
                 }
+                self.taken_off = units::by_rate(self.taken_off.iter().chain(amounts).copied());
                 self.owed_minor = *owed_minor;
             }
-            Event::RefundGranted { refund_id, kind, total_minor, .. } => {
-                self.refunds.insert(*refund_id, *total_minor);
+            Event::RefundGranted { refund_id, kind, amounts, total_minor, line_id, .. } => {
+                let refund = Refund {
+                    kind: *kind,
+                    total_minor: *total_minor,
+                    amounts: amounts.clone(),
+                    line_id: *line_id,
+                };
+                self.refunds.insert(*refund_id, refund);
                 match kind {
                     RefundKind::Goodwill => self.goodwill_minor += *total_minor,
                     RefundKind::Overpaid => {}
@@ -294,6 +356,25 @@ impl Standing {
             Event::ParcelNoted { shipment_id, version, news } => {
                 parcels::note(&mut self.parcels, *shipment_id, *version, news);
             }
+        }
+    }
+
+    /// Why it is on hold; nothing, where it is not.
+    fn reasons(&self) -> BTreeSet<HoldReason> {
+        match &self.life {
+            Life::OnHold { reasons, .. } => reasons.clone(),
+            Life::Pending { .. }
+            | Life::Confirmed { .. }
+            | Life::Failed { .. }
+            | Life::Expired
+            | Life::Cancelled { .. }
+            | Life::Completed => BTreeSet::new(),
+        }
+    }
+
+    fn ask_again(&mut self) {
+        if let CancelAsk::Asked { reason, again } = self.asked() {
+            self.ask(CancelAsk::Asked { reason, again: again.saturating_add(1) });
         }
     }
 

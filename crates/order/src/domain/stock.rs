@@ -6,12 +6,16 @@
 
 use contracts::events::ReleaseReason;
 
-use super::{CancelAsk, Event, Life, Order};
+use super::{CancelAsk, Event, Life, Order, money};
 
-/// The goods belong to the order.
+/// The goods belong to the order. What was heard of its payment meanwhile may stop it at once.
 pub fn allocated(order: &Order) -> Vec<Event> {
     match &order.standing.life {
-        Life::Pending { .. } => vec![Event::Confirmed],
+        Life::Pending { .. } => {
+            let holds = money::open_holds(&order.standing).into_iter();
+            let holds = holds.map(|why| Event::PutOnHold { why });
+            std::iter::once(Event::Confirmed).chain(holds).collect()
+        }
         // Repeated, or too late: whoever ended the order has told the warehouse.
         Life::Confirmed { .. }
         | Life::OnHold { .. }
@@ -42,8 +46,8 @@ pub fn released(order: &Order, reason: ReleaseReason) -> Vec<Event> {
         // The hold may be taken again while the order waits for money; the deadline ends that.
         ReleaseReason::HoldExpired | ReleaseReason::OrderEnded => vec![],
         ReleaseReason::Cancelled => match &order.standing.life {
-            Life::Confirmed { cancel: CancelAsk::Asked { reason } }
-            | Life::OnHold { cancel: CancelAsk::Asked { reason }, .. } => {
+            Life::Confirmed { cancel: CancelAsk::Asked { reason, .. } }
+            | Life::OnHold { cancel: CancelAsk::Asked { reason, .. }, .. } => {
                 vec![Event::Cancelled { reason: reason.clone() }]
             }
             Life::Confirmed { cancel: CancelAsk::NotAsked }

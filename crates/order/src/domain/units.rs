@@ -1,8 +1,8 @@
 //! Pieces of lines, and what they cost: every split sums to the whole.
 
 use contracts::{
-    LineId, Money, Rate, ShipmentId, Sku,
-    events::{LineQuantity, Taxed, ZeroTaxReason},
+    LineId, Money, ShipmentId, Sku,
+    events::{LineQuantity, Taxed},
     split_by_weights,
 };
 
@@ -114,27 +114,57 @@ pub fn cost_of_pieces(line: &Taxed, quantity: i64, from: i64, to: i64) -> Taxed 
     Taxed { net_minor: gross_minor - tax_minor, tax_minor, gross_minor, ..*line }
 }
 
-/// Splits a gross amount in proportion to `basis`, with the tax inside each part.
+/// Splits a gross amount in proportion to `basis`, with its share of the tax in each part.
 pub fn spread(total_minor: i64, basis: &[Taxed]) -> Vec<Taxed> {
     let weights: Vec<i64> = basis.iter().map(|taxed| taxed.gross_minor).collect();
     if weights.iter().sum::<i64>() == total_minor {
         return basis.to_vec();
     }
     let parts = split_by_weights(total_minor, &weights);
-    let with_tax = |(gross_minor, taxed): (i64, &Taxed)| {
-        let tax_minor = taxed.rate.included_in(gross_minor);
-        Taxed { net_minor: gross_minor - tax_minor, tax_minor, gross_minor, ..*taxed }
-    };
+    let with_tax = |(gross_minor, taxed): (i64, &Taxed)| part(taxed, gross_minor);
     parts.into_iter().zip(basis).map(with_tax).filter(|part| part.gross_minor != 0).collect()
+}
+
+/// A part of an amount, with as much of its tax, half-up: so parts that are taken from what is left
+/// add up to the whole, tax and all.
+fn part(whole: &Taxed, gross_minor: i64) -> Taxed {
+    let (tax, part) = (i128::from(whole.tax_minor), i128::from(gross_minor));
+    let gross = i128::from(whole.gross_minor.max(1));
+    let tax_minor = (2 * tax * part + gross).div_euclid(2 * gross);
+    let tax_minor = i64::try_from(tax_minor).unwrap_or(0).clamp(0, gross_minor.max(0));
+    Taxed { net_minor: gross_minor - tax_minor, tax_minor, gross_minor, ..*whole }
+}
+
+/// What is left of amounts, rate by rate, without those of which nothing is.
+pub fn less(amounts: &[Taxed], gone: &[Taxed]) -> Vec<Taxed> {
+    let rest = |amount: &Taxed| {
+        let gone = gone.iter().find(|gone| same_rate(gone, amount));
+        let (tax, gross) = gone.map_or((0, 0), |gone| (gone.tax_minor, gone.gross_minor));
+        let gross_minor = amount.gross_minor.saturating_sub(gross).max(0);
+        let tax_minor = amount.tax_minor.saturating_sub(tax).clamp(0, gross_minor);
+        Taxed { net_minor: gross_minor - tax_minor, tax_minor, gross_minor, ..*amount }
+    };
+    amounts.iter().map(rest).filter(|rest| rest.gross_minor > 0).collect()
+}
+
+/// Amounts, each no more than there is at its rate.
+pub fn at_most(amounts: &[Taxed], most: &[Taxed]) -> Vec<Taxed> {
+    let capped = |amount: &Taxed| {
+        let most = most.iter().find(|most| same_rate(most, amount))?;
+        Some(if most.gross_minor <= amount.gross_minor { *most } else { *amount })
+    };
+    amounts.iter().filter_map(capped).collect()
+}
+
+fn same_rate(one: &Taxed, other: &Taxed) -> bool {
+    (one.rate, one.zero_reason) == (other.rate, other.zero_reason)
 }
 
 /// Sums amounts of the same rate (and the same reason for none), in the order they first appear.
 pub fn by_rate(amounts: impl IntoIterator<Item = Taxed>) -> Vec<Taxed> {
     let mut sums: Vec<Taxed> = Vec::new();
     for amount in amounts {
-        let key =
-            |taxed: &Taxed| -> (Rate, Option<ZeroTaxReason>) { (taxed.rate, taxed.zero_reason) };
-        match sums.iter_mut().find(|sum| key(sum) == key(&amount)) {
+        match sums.iter_mut().find(|sum| same_rate(sum, &amount)) {
             Some(sum) => {
                 sum.net_minor = sum.net_minor.saturating_add(amount.net_minor);
                 sum.tax_minor = sum.tax_minor.saturating_add(amount.tax_minor);

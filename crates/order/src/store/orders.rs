@@ -26,18 +26,20 @@ pub(super) const SELECT_TIMELINE: &str = "SELECT last, entries FROM order_timeli
 pub(super) const SELECT_VIEW: &str = "SELECT o.placed, o.standing, \
     coalesce((SELECT max(t.last) FROM order_timeline t WHERE t.order_id = o.id), 0) \
     FROM orders o WHERE o.id = $1";
-pub(super) const LIST: &str = "SELECT placed, standing, CAST(0 AS bigint) FROM orders \
-    WHERE id < $1 AND (CAST($2 AS text) IS NULL OR status = $2) \
-    AND (CAST($3 AS text) IS NULL OR email = $3) AND (CAST($4 AS text) IS NULL OR number = $4) \
-    ORDER BY id DESC LIMIT $5";
+pub(crate) const LIST: &str = "SELECT placed, standing, CAST(0 AS bigint) FROM orders \
+    WHERE id < $1 ORDER BY id DESC LIMIT $2";
+pub(crate) const LIST_BY_STATUS: &str = "SELECT placed, standing, CAST(0 AS bigint) FROM orders \
+    WHERE status = $3 AND id < $1 ORDER BY id DESC LIMIT $2";
+pub(crate) const LIST_BY_EMAIL: &str = "SELECT placed, standing, CAST(0 AS bigint) FROM orders \
+    WHERE lower(email) = lower($3) AND id < $1 AND ($4 = '' OR status = $4) \
+    ORDER BY id DESC LIMIT $2";
+pub(crate) const LIST_BY_NUMBER: &str = "SELECT placed, standing, CAST(0 AS bigint) FROM orders \
+    WHERE number = $3 AND id < $1 AND ($4 = '' OR status = $4) \
+    AND ($5 = '' OR lower(email) = lower($5)) ORDER BY id DESC LIMIT $2";
 pub(super) const SELECT_STUCK: &str = "SELECT id, number, deadline FROM orders \
     WHERE status = 'pending' AND deadline < $1 ORDER BY deadline, id LIMIT $2";
-pub(crate) const SELECT_AUDIT: &str = "SELECT o.placed, o.standing, o.status, c.document, \
-    coalesce((SELECT max(t.last) FROM order_timeline t WHERE t.order_id = o.id), 0) \
-    FROM orders o JOIN carts c ON c.id = o.cart_id WHERE o.id > $1 ORDER BY o.id LIMIT $2";
-
-pub(crate) const COUNT_BY_STATUS: &str = "SELECT status, CAST(count(*) AS bigint) FROM orders \
-    GROUP BY status ORDER BY status LIMIT 10";
+pub(crate) const SELECT_AUDIT: &str =
+    "SELECT placed, standing FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 
 /// An order while commands on it are carried out.
 #[derive(Debug, Clone)]
@@ -220,7 +222,7 @@ pub async fn select_view(tx: &mut Tx<'_>, id: OrderId) -> Result<Option<ShownOrd
 pub struct Filter {
     /// Only in this state.
     pub status: Option<Status>,
-    /// Only of this buyer.
+    /// Only of this buyer, in capitals or not.
     pub email: Option<String>,
     /// Only with this number.
     pub number: Option<String>,
@@ -234,9 +236,22 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<ShownOrder>> {
     let before = before.unwrap_or(OrderId::from_uuid(Uuid::max()));
-    let status = filter.status.map(Status::name);
-    let row = params![before, status, filter.email.as_ref(), filter.number.as_ref(), limit];
-    tx.fetch_all(LIST, &row).await
+    let Filter { status, email, number } = filter;
+    let of_status = status.map_or("", Status::name);
+    match (number, email, status) {
+        (Some(number), email, _) => {
+            let email = email.as_deref().unwrap_or_default();
+            let row = params![before, limit, number, of_status, email];
+            tx.fetch_all(LIST_BY_NUMBER, &row).await
+        }
+        (None, Some(email), _) => {
+            tx.fetch_all(LIST_BY_EMAIL, &params![before, limit, email, of_status]).await
+        }
+        (None, None, Some(status)) => {
+            tx.fetch_all(LIST_BY_STATUS, &params![before, limit, status.name()]).await
+        }
+        (None, None, None) => tx.fetch_all(LIST, &params![before, limit]).await,
+    }
 }
 
 /// Orders that still wait although their deadline passed before `since`: there should be none.

@@ -1,5 +1,7 @@
 //! Carts over HTTP.
 
+use std::time::Duration;
+
 use contracts::events::{Price, ProductWithdrawn};
 use contracts::{Currency, Money};
 use http::StatusCode;
@@ -8,7 +10,7 @@ use platform::clock::Clock;
 use platform::testing;
 use serde_json::{Value, json};
 
-use super::shop::{BOOK, CANDLE, SONG, address, product, shops, shops_at};
+use super::shop::{BOOK, CANDLE, OpenCart, SONG, address, product, shops, shops_at};
 
 fn codes(answer: &Value) -> (&str, Vec<&str>) {
     let kind = answer["type"].as_str().unwrap_or("").trim_start_matches("/problems/");
@@ -215,6 +217,31 @@ async fn an_older_version_of_a_product_never_overwrites_a_newer_one() {
         shop.publish_product(other).await;
         let body = json!({ "lines": [{ "sku": "CANDLE-2", "quantity": 1 }, { "sku": SONG, "quantity": 1 }] });
         assert_eq!(shop.post("/carts", "", body).await.json["totals"]["total_minor"], 1_000);
+    }
+}
+
+#[tokio::test]
+async fn a_cart_that_nobody_touches_goes_after_thirty_days_and_an_order_keeps_its_own() {
+    for shop in shops().await {
+        let day = Duration::from_secs(24 * 3600);
+        let (left, touched, ordered) = (shop.cart().await, shop.cart().await, shop.cart().await);
+        shop.placed_from(&ordered).await;
+        let look = async |cart: &OpenCart| {
+            shop.get(&format!("/carts/{}", cart.id), &cart.token).await.status
+        };
+        for _ in 0..29 {
+            shop.pass(day).await;
+        }
+        let body = json!({ "language": "de" });
+        shop.patch(&format!("/carts/{}", touched.id), &touched.token, body).await;
+        assert_eq!(look(&left).await, StatusCode::OK);
+        shop.pass(day * 2).await;
+        assert_eq!(look(&left).await, StatusCode::NOT_FOUND);
+        assert_eq!(look(&touched).await, StatusCode::OK);
+        assert_eq!(look(&ordered).await, StatusCode::OK);
+        shop.pass(day * 30).await;
+        assert_eq!(look(&touched).await, StatusCode::NOT_FOUND);
+        assert_eq!(look(&ordered).await, StatusCode::OK);
     }
 }
 

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use contracts::events::{
     CancelRefused, LineQuantity, OrderReduced, PaymentAuthorized, PaymentCaptureFailed,
-    PaymentDeclined, PaymentRefunded, RefundGranted, ReleaseReason, ShipmentDelivered,
-    ShipmentDispatched, ShipmentShortPicked, StockAllocated, StockReleased, StockReserved,
+    PaymentCaptured, PaymentDeclined, PaymentRefunded, RefundGranted, ReleaseReason,
+    ShipmentDelivered, ShipmentDispatched, ShipmentShortPicked, StockAllocated, StockReleased,
+    StockReserved,
 };
 use contracts::{EventData, Timestamp};
 use http::StatusCode;
-use order::audit::{Audit, OrdersByStatus, StuckOrders};
+use order::audit::{Audit, StuckOrders};
+use order::domain::Status;
 use platform::testing;
 use serde_json::{Value, json};
 
@@ -262,23 +264,94 @@ async fn the_same_news_in_any_order_leads_to_the_same_order() {
         for turn in 0..6 {
             let order = shop.confirmed().await;
             let parts = lines(&shop, &order).await;
-            let mut news: Vec<(i64, contracts::Payload)> = vec![
+            let news: Vec<(i64, contracts::Payload)> = vec![
                 (3, captured(&order, 5_630).into()),
                 (4, dispatched(&order, parts.clone()).into()),
                 (5, delivered(&order, parts).into()),
             ];
-            news.rotate_left(turn % 3);
-            if turn >= 3 {
-                news.swap(0, 1);
-            }
-            for (version, payload) in news {
-                shop.tell_at(&order, version, payload).await;
-            }
-            let shown = shop.order(&order).await;
-            ends.push([&shown["status"], &shown["money"], &shown["parcels"]].map(Value::clone));
+            ends.push(end_of(&shop, &order, in_turn(news, turn)).await);
         }
         assert_eq!(ends[0][0], "completed");
         assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+    }
+}
+
+#[tokio::test]
+async fn money_that_failed_to_come_holds_an_order_in_whatever_order_it_is_heard() {
+    for shop in shops().await {
+        for (other, wanted) in [(false, "confirmed"), (true, "on_hold")] {
+            let mut ends = Vec::new();
+            for turn in 0..6 {
+                let order = shop.confirmed().await;
+                // It came for the parcel it had failed for, or for another one.
+                let parcel = |n| contracts::ShipmentId::from_uuid(uuid::Uuid::from_u128(n));
+                let paid = |n, total| PaymentCaptured {
+                    shipment_id: Some(parcel(n)),
+                    ..captured(&order, total)
+                };
+                let news: Vec<(i64, contracts::Payload)> = vec![
+                    (3, failed(&order, parcel(1)).into()),
+                    (4, paid(if other { 2 } else { 1 }, 1_000).into()),
+                    (5, paid(3, 2_000).into()),
+                ];
+                ends.push(end_of(&shop, &order, in_turn(news, turn)).await);
+            }
+            assert_eq!(ends[0][0], wanted);
+            assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
+        }
+    }
+}
+
+fn failed(order: &Placed, shipment_id: contracts::ShipmentId) -> PaymentCaptureFailed {
+    PaymentCaptureFailed {
+        payment_id: payment_id(),
+        order_id: order.id,
+        shipment_id: Some(shipment_id),
+        reason: "expired".to_owned(),
+    }
+}
+
+/// Three pieces of news in each of their six orders.
+fn in_turn<T>(mut news: Vec<T>, turn: usize) -> Vec<T> {
+    news.rotate_left(turn % 3);
+    if turn >= 3 {
+        news.swap(0, 1);
+    }
+    news
+}
+
+/// How an order stands once news has been heard.
+async fn end_of(shop: &Shop, order: &Placed, news: Vec<(i64, contracts::Payload)>) -> [Value; 4] {
+    for (version, payload) in news {
+        shop.tell_at(order, version, payload).await;
+    }
+    let shown = shop.order(order).await;
+    [&shown["status"], &shown["money"], &shown["parcels"], &shown["reason"]].map(Value::clone)
+}
+
+#[tokio::test]
+async fn a_cancellation_the_warehouse_does_not_answer_is_asked_for_again() {
+    for shop in shops().await {
+        let order = shop.confirmed().await;
+        let path = format!("/orders/{}/cancel", order.id);
+        shop.post(&path, &order.token, json!({})).await;
+        let asked = async || {
+            let said = shop.said().await;
+            said.iter().filter(|kind| **kind == "order.cancel_requested.v1").count()
+        };
+        assert_eq!(asked().await, 1);
+        shop.pass(Duration::from_secs(60)).await;
+        assert_eq!(asked().await, 2);
+        // Twice as long, the second time.
+        shop.pass(Duration::from_secs(60)).await;
+        assert_eq!(asked().await, 2);
+        shop.pass(Duration::from_secs(60)).await;
+        assert_eq!(asked().await, 3);
+        let (order_id, reason) = (order.id, ReleaseReason::Cancelled);
+        shop.tell(&order, StockReleased { order_id, reason }).await;
+        assert_eq!(shop.status(&order).await, "cancelled");
+        shop.pass(Duration::from_secs(24 * 3600)).await;
+        assert_eq!(asked().await, 3);
     }
 }
 
@@ -306,10 +379,7 @@ async fn the_audit_reads_every_order_as_it_stands() {
         let second = shop.db.read(page(Some(one.id))).await.unwrap();
         assert!(shop.db.read(page(Some(two.id))).await.unwrap().is_empty());
         assert_eq!((first[0].placed.order_id, second[0].placed.order_id), (one.id, two.id));
-        assert_eq!(second[0].status_column, "confirmed");
+        assert_eq!(second[0].status, Status::Confirmed);
         assert_eq!(second[0].figures.due_minor, 5_630);
-        assert_eq!((first[0].timeline, second[0].timeline), (1, 3));
-        let counts = shop.db.read(OrdersByStatus).await.unwrap();
-        assert_eq!(counts, [("confirmed".to_owned(), 1), ("pending".to_owned(), 1)]);
     }
 }

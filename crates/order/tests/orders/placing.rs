@@ -11,7 +11,8 @@ use platform::testing;
 use serde_json::{Value, json};
 
 use super::shop::{
-    BOOK, CANDLE, OpenCart, SONG, agreement, payment_id, place_request, shops, shops_at,
+    BOOK, CANDLE, OpenCart, SONG, Shop, address, agreement, payment_id, place_request, shops,
+    shops_at,
 };
 
 fn code(answer: &Value) -> &str {
@@ -159,16 +160,50 @@ async fn an_order_needs_everything_that_was_asked_for() {
 }
 
 #[tokio::test]
-async fn what_needs_no_parcel_is_placed_without_an_address() {
+async fn what_needs_no_parcel_is_taxed_where_the_one_lives_who_is_billed() {
     for shop in shops().await {
-        let body = json!({ "lines": [{ "sku": SONG, "quantity": 2 }], "email": "ada@example.org" });
-        let opened = shop.post("/carts", "", body).await.json;
-        let cart = OpenCart {
-            id: opened["id"].as_str().unwrap().to_owned(),
-            token: opened["token"].as_str().unwrap().to_owned(),
-            total_minor: 200,
-        };
+        let cart = song(&shop, &json!({})).await;
+        let lacking = shop.place(&cart, "k").await;
+        assert_eq!(code(&lacking.json), "cart-incomplete");
+        assert_eq!(lacking.json["needs"], json!(["billing_address"]));
+
+        let mut home = address();
+        home["country"] = json!("HU");
+        let body = json!({ "billing_address": home, "shipping_address": address() });
+        let shown = shop.patch(&format!("/carts/{}", cart.id), &cart.token, body).await.json;
+        // 200 - 200 / 1.27, whatever the rate is where a parcel would go.
+        assert_eq!(shown["totals"]["tax_minor"], 43, "{shown}");
         assert_eq!(shop.place(&cart, "k").await.status, StatusCode::ACCEPTED);
+    }
+}
+
+#[tokio::test]
+async fn what_needs_no_parcel_cannot_be_paid_on_delivery() {
+    for shop in shops().await {
+        let cart = song(&shop, &json!({ "billing_address": address() })).await;
+        let shown = shop.get(&format!("/carts/{}", cart.id), &cart.token).await.json;
+        let methods = shown["payment_methods"].as_array().unwrap();
+        assert!(methods.iter().all(|method| method["terms"] != "on_delivery"), "{methods:?}");
+        let mut body = agreement(cart.total_minor);
+        body["payment_method"] = json!({ "code": "on_delivery" });
+        let refused = shop.send(place_request(&cart, "k", body)).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(refused.json["errors"][0]["pointer"], "/payment_method/code");
+        assert!(shop.said().await.is_empty());
+    }
+}
+
+/// A cart with two songs, and who buys them.
+async fn song(shop: &Shop, contact: &Value) -> OpenCart {
+    let mut body = json!({ "lines": [{ "sku": SONG, "quantity": 2 }], "email": "ada@example.org" });
+    for (key, value) in contact.as_object().unwrap() {
+        body[key] = value.clone();
+    }
+    let opened = shop.post("/carts", "", body).await.json;
+    OpenCart {
+        id: opened["id"].as_str().unwrap().to_owned(),
+        token: opened["token"].as_str().unwrap().to_owned(),
+        total_minor: 200,
     }
 }
 

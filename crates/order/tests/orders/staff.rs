@@ -48,6 +48,14 @@ async fn staff_list_orders_page_by_page_and_by_what_they_look_for() {
         let number = shop.order(&placed[0]).await["number"].as_str().unwrap().to_owned();
         let found = shop.get(&format!("/orders?number={number}"), SUPPORT).await;
         assert_eq!(ids(&found), [placed[0].id.to_string()]);
+        let all =
+            [&confirmed, &placed[2], &placed[1], &placed[0]].map(|order| order.id.to_string());
+        let found = shop.get("/orders?email=ADA@Example.org", SUPPORT).await;
+        assert_eq!(ids(&found), all);
+        let found = shop.get("/orders?email=ada@example.org&status=confirmed", SUPPORT).await;
+        assert_eq!(ids(&found), all[..1]);
+        let path = format!("/orders?number={number}&status=confirmed");
+        assert_eq!(ids(&shop.get(&path, SUPPORT).await), Vec::<String>::new());
         let found = shop.get("/orders?email=eve@example.org", SUPPORT).await;
         assert_eq!(ids(&found), Vec::<String>::new());
         for bad in ["limit=0", "limit=101", "limit=x", "status=paid", "cursor=x", "customer_id=1"] {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use contracts::events::{MessageSent, StockAllocated, StockReserved};
+use contracts::events::{MessageSent, PaymentDeclined, StockAllocated, StockReserved};
 use contracts::{MessageId, Timestamp};
 use http::StatusCode;
 use http_body_util::BodyExt;
@@ -11,7 +11,7 @@ use platform::clock::Clock;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::shop::{request, shops, shops_at};
+use super::shop::{payment_id, request, shops, shops_at};
 
 fn events(timeline: &Value) -> Vec<(i64, &str, &str)> {
     let entries = timeline["entries"].as_array().unwrap().iter();
@@ -88,6 +88,53 @@ async fn whoever_follows_an_order_hears_what_happens_from_where_they_were() {
         let data = text.lines().rfind(|line| line.starts_with("data:")).unwrap();
         let entry: Value = serde_json::from_str(data.trim_start_matches("data:").trim()).unwrap();
         assert_eq!((&entry["version"], &entry["event"]), (&json!(3), &json!("order.confirmed.v1")));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_some_minutes_after_the_order() {
+    for shop in shops().await {
+        let order = shop.placed().await;
+        let follow = request("GET", &format!("/orders/{}/events", order.id), &order.token, None);
+        let response = shop.open_stream(follow).await;
+        shop.tell(
+            &order,
+            PaymentDeclined {
+                payment_id: payment_id(),
+                order_id: order.id,
+                reason: "no".to_owned(),
+                attempts_left: 0,
+            },
+        )
+        .await;
+        let read = async {
+            let mut body = response.into_body();
+            let mut text = String::new();
+            while let Some(frame) = body.frame().await {
+                text.push_str(std::str::from_utf8(frame.unwrap().data_ref().unwrap()).unwrap());
+                if text.contains("order.failed.v1") {
+                    shop.clock.set(shop.clock.now().plus(Duration::from_secs(180)));
+                }
+            }
+            text
+        };
+        let text = tokio::time::timeout(Duration::from_secs(20), read).await.expect("it ends");
+        assert!(text.contains("order.failed.v1"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_than_eight_can_follow_an_order_at_once() {
+    for shop in shops().await {
+        let order = shop.placed().await;
+        let follow = || request("GET", &format!("/orders/{}/events", order.id), &order.token, None);
+        let mut streams = Vec::new();
+        for _ in 0..8 {
+            streams.push(shop.open_stream(follow()).await);
+        }
+        assert_eq!(shop.send(follow()).await.status, StatusCode::SERVICE_UNAVAILABLE);
+        streams.pop();
+        assert_eq!(shop.open_stream(follow()).await.status(), StatusCode::OK);
     }
 }
 

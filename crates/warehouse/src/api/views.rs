@@ -42,7 +42,7 @@ pub struct ShelfView {
 
 impl From<StockRow> for ShelfView {
     fn from(row: StockRow) -> Self {
-        let Shelf { on_hand, reserved, backorder_limit } = row.shelf;
+        let Shelf { on_hand, reserved, backorder_limit, packed: _ } = row.shelf;
         let available = row.shelf.available();
         Self { sku: row.sku, place: row.place, on_hand, reserved, backorder_limit, available }
     }

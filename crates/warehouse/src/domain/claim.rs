@@ -174,6 +174,8 @@ pub enum Event {
         /// Why.
         reason: ReleaseReason,
     },
+    /// Asked for, it turns out that nothing of it is here any more, or ever was.
+    NothingHere,
     /// It cannot be taken back any more.
     CancelRefused,
     /// Something happened to one of its parcels.
@@ -186,6 +188,9 @@ pub enum Event {
 }
 
 impl Claim {
+    /// How many parcels an order can have: all of them are read whenever it is worked on.
+    pub const PARCELS_MAX: usize = 500;
+
     /// The state's name, as it is stored and shown.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -264,7 +269,7 @@ impl Claim {
             Event::FundsNoted { funds } => self.with_file(|file| file.funds = funds.clone()),
             Event::OwedNoted { owed } => self.with_file(|file| file.owed = *owed),
             Event::StandingNoted { standing } => self.with_file(|file| file.standing = *standing),
-            Event::CancelRefused => self,
+            Event::CancelRefused | Event::NothingHere => self,
             Event::HoldExtended { until } => self.extended(*until),
             Event::Lapsed => self.lapsed(),
             Event::Allocated { held_again } => self.allocated(held_again),

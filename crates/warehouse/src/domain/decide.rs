@@ -56,10 +56,19 @@ pub enum Refusal {
         /// The line.
         line: LineId,
     },
+    /// The order has as many parcels as it can have.
+    #[error("an order has at most {} parcels", Claim::PARCELS_MAX)]
+    TooManyParcels,
     /// A parcel cannot be split into all of it and nothing.
     #[error("both parcels must have something in them")]
     NothingToSplit,
-    /// The books say there are not that many pieces to send.
+    /// What is to be handed out is not there. It will be, when goods come in.
+    #[error("there are not enough pieces of {sku} to hand out yet")]
+    NotThereYet {
+        /// Of what.
+        sku: Sku,
+    },
+    /// The books say there are not that many pieces, beside those in packed parcels.
     #[error("the books have only {on_hand} pieces of {sku}")]
     NotOnTheShelf {
         /// Of what.
@@ -210,7 +219,9 @@ impl Claim {
             // Confirming follows our own allocation; until we know of that, wait.
             Self::Unheard | Self::Held { .. } | Self::Lapsed { .. } => Err(Refusal::NotKnownYet),
             Self::Allocated { goods, .. } => {
-                let handed_out = goods.iter().filter(|piece| !piece.ships).cloned().collect();
+                let handed_out: Vec<Piece> =
+                    goods.iter().filter(|piece| !piece.ships).cloned().collect();
+                check_there(&handed_out, scene)?;
                 Ok(vec![Event::Confirmed {
                     parcels: parcels_for(goods, first_parcel, scene.now),
                     handed_out,
@@ -272,7 +283,8 @@ impl Claim {
                 events.push(released);
                 Ok(events)
             }
-            Self::Void | Self::Rejected | Self::Released { .. } => Ok(Vec::new()),
+            // Whoever asks is answered, however often.
+            Self::Void | Self::Rejected | Self::Released { .. } => Ok(vec![Event::NothingHere]),
         }
     }
 
@@ -287,6 +299,10 @@ impl Claim {
             && self.parcel(*into).is_some()
         {
             return Ok(Vec::new());
+        }
+        let splits = matches!(command, ParcelCommand::Split { .. });
+        if splits && self.parcels().len() >= Self::PARCELS_MAX {
+            return Err(Refusal::TooManyParcels);
         }
         match self {
             Self::Fulfilling { file, .. } => {
@@ -306,6 +322,22 @@ impl Claim {
 
 fn clearance(file: &OrderFile, parcel: ShipmentId) -> Clearance {
     Clearance { on_hold: file.standing.on_hold, paid: file.funds.allow_leaving(parcel, file.owed) }
+}
+
+/// What was promised without a parcel was there then. Where a count has taken it away since, it is
+/// waited for, so that no more is ever handed out than there was.
+fn check_there(handed_out: &[Piece], scene: &Scene<'_>) -> Result<(), Refusal> {
+    let mut wanted: BTreeMap<(&Sku, &Place), i64> = BTreeMap::new();
+    for piece in handed_out {
+        *wanted.entry((&piece.sku, &piece.place)).or_default() += piece.quantity;
+    }
+    let short = wanted
+        .into_iter()
+        .find(|((sku, place), quantity)| scene.shelves.get(sku, place).loose() < *quantity);
+    match short {
+        Some(((sku, _), _)) => Err(Refusal::NotThereYet { sku: sku.clone() }),
+        None => Ok(()),
+    }
 }
 
 /// The parcels that may leave now and could not before.

@@ -183,7 +183,7 @@ fn line() -> OrderLine {
 pub fn shelves(stocked: bool) -> Shelves {
     let mut shelves = Shelves::at(&[Place::main()]);
     let on_hand = if stocked { 9 } else { 1 };
-    shelves.put(sku(), Place::main(), Shelf { on_hand, reserved: 0, backorder_limit: 0 });
+    shelves.put(sku(), Place::main(), Shelf { on_hand, ..Shelf::default() });
     shelves
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use contracts::{LineId, Money, ShipmentId, Sku, Timestamp, events::PaymentTerms};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A line of the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,18 +55,9 @@ pub struct Funds {
     pub captured_minor: i64,
     /// The parcels money was taken for.
     pub parcels: BTreeSet<ShipmentId>,
-    /// Where nothing has to be paid first: what that means.
-    pub not_required: Option<NotRequired>,
-}
-
-/// What it means that nothing has to be paid first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NotRequired {
-    /// The goods may be set aside, and leave when the money has come.
-    Waits,
-    /// Parcels may leave unpaid: it is free, or paid on delivery or on account.
-    Leaves,
+    /// Nothing has to be paid first: it is free, or paid on delivery or on account.
+    #[serde(default, alias = "not_required", deserialize_with = "said_or_true")]
+    pub leaves_unpaid: bool,
 }
 
 /// News of money.
@@ -110,14 +101,11 @@ impl Funds {
                 funds.parcels.extend(parcel);
             }
             MoneyNews::NotRequired { owed, terms } => {
-                let means = match terms {
-                    PaymentTerms::OnDelivery | PaymentTerms::OnAccount => NotRequired::Leaves,
-                    PaymentTerms::Prepaid | PaymentTerms::Transfer if owed.amount_minor == 0 => {
-                        NotRequired::Leaves
-                    }
-                    PaymentTerms::Prepaid | PaymentTerms::Transfer => NotRequired::Waits,
+                funds.leaves_unpaid |= match terms {
+                    PaymentTerms::OnDelivery | PaymentTerms::OnAccount => true,
+                    // These wait for their money, whatever is said.
+                    PaymentTerms::Prepaid | PaymentTerms::Transfer => owed.amount_minor == 0,
                 };
-                funds.not_required = funds.not_required.max(Some(means));
             }
         }
         funds
@@ -125,16 +113,29 @@ impl Funds {
 
     /// Whether goods may be allocated: all that is owed is guaranteed or there, or comes later.
     pub fn allow_allocation(&self, owed: Money) -> bool {
-        self.not_required.is_some()
-            || self.authorised_minor.max(self.captured_minor) >= owed.amount_minor
+        self.leaves_unpaid || self.authorised_minor.max(self.captured_minor) >= owed.amount_minor
     }
 
     /// Whether a parcel may leave: its money is there, or comes later.
     pub fn allow_leaving(&self, parcel: ShipmentId, owed: Money) -> bool {
-        self.not_required == Some(NotRequired::Leaves)
+        self.leaves_unpaid
             || self.captured_minor >= owed.amount_minor
             || self.parcels.contains(&parcel)
     }
+}
+
+/// Stored as a truth; at first, as a word or nothing.
+fn said_or_true<'de, D: Deserializer<'de>>(input: D) -> Result<bool, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stored {
+        Truth(bool),
+        Word(Option<String>),
+    }
+    Ok(match Stored::deserialize(input)? {
+        Stored::Truth(truth) => truth,
+        Stored::Word(word) => word.is_some(),
+    })
 }
 
 #[cfg(test)]
@@ -184,8 +185,22 @@ mod tests {
         let transfer = MoneyNews::NotRequired { owed: eur(100), terms: PaymentTerms::Transfer };
         let funds = Funds::default().heard(&transfer, eur(100));
         assert!(!funds.allow_leaving(parcel(), eur(100)));
+        assert!(!funds.allow_allocation(eur(100)));
         let later = MoneyNews::NotRequired { owed: eur(100), terms: PaymentTerms::OnDelivery };
         assert!(funds.heard(&later, eur(100)).allow_leaving(parcel(), eur(100)));
+    }
+
+    #[test]
+    fn what_was_stored_as_a_word_is_read_as_a_truth() {
+        let funds = |not_required: &str| {
+            let text = format!(
+                r#"{{"authorised_minor":0,"captured_minor":0,"parcels":[],{not_required}}}"#
+            );
+            serde_json::from_str::<Funds>(&text).unwrap().leaves_unpaid
+        };
+        assert!(funds(r#""not_required":"leaves""#));
+        assert!(!funds(r#""not_required":null"#));
+        assert!(funds(r#""leaves_unpaid":true"#));
     }
 
     #[test]

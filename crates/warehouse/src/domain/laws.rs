@@ -81,6 +81,27 @@ impl House {
             prop_assert_eq!(shelf.on_hand, on_hand.remove(key).unwrap_or(0), "{:?}", key);
         }
         prop_assert!(reserved.values().chain(on_hand.values()).all(|rest| *rest == 0));
+        let handed_out = self.ledger.iter().filter(|(.., m)| m.kind == MovementKind::HandedOut);
+        let handed_out: i64 = handed_out.map(|(.., movement)| -movement.quantity).sum();
+        let lines = self.claims.values().filter(|claim| matches!(claim, Claim::Fulfilling { .. }));
+        let lines = lines.filter_map(Claim::file).flat_map(|file| &file.lines);
+        let agreed = lines.filter(|line| !line.requires_shipping).map(|line| line.quantity);
+        prop_assert_eq!(
+            handed_out,
+            agreed.sum::<i64>(),
+            "handed out, and confirmed without parcel"
+        );
+        let mut packed: BTreeMap<(Sku, Place), i64> = BTreeMap::new();
+        for parcel in self.claims.values().flat_map(Claim::parcels).filter(|p| p.is_packed()) {
+            for line in &parcel.lines {
+                *packed.entry((line.sku.clone(), parcel.place.clone())).or_default() +=
+                    line.quantity;
+            }
+        }
+        for (sku, place, shelf) in self.shelves.iter() {
+            let key = (sku.clone(), place.clone());
+            prop_assert_eq!(shelf.packed, packed.get(&key).copied().unwrap_or(0), "{:?}", key);
+        }
         for claim in self.claims.values() {
             for parcel in claim.parcels() {
                 prop_assert!(parcel.lines.iter().all(|line| line.quantity > 0));

@@ -7,8 +7,9 @@
 //!
 //! **Lines that need no shipping.** A service or a download is held only if somebody keeps stock of
 //! it (licence keys, seats): where no shelf knows the unit, the line is always to be had. Such
-//! goods never go into a parcel; they are handed out when the order is confirmed, and count as
-//! having left from then on. A line that needs shipping and that no shelf knows is missing.
+//! goods never go into a parcel and are taken only from what is there; they are handed out when the
+//! order is confirmed, and count as having left from then on. A line that needs shipping and that
+//! no shelf knows is missing.
 //!
 //! **Order of messages.** Any message may be late, early or repeated. What the order or payment
 //! service says about an order that is not known yet waits ([`Refusal::NotKnownYet`]), except that
@@ -33,7 +34,7 @@ mod tests;
 
 pub use claim::{Claim, Command, Event};
 pub use decide::{Refusal, Scene};
-pub use file::{Funds, MoneyNews, NotRequired, OrderFile, OrderLine, Standing};
+pub use file::{Funds, MoneyNews, OrderFile, OrderLine, Standing};
 pub use moves::{Move, Movement, MovementKind};
 pub use parcel::{Parcel, ParcelCommand, ParcelEvent, ParcelState};
 pub use shelf::{Place, PlaceError, Shelf, ShelfCommand, ShelfEvent, ShelfRefusal};

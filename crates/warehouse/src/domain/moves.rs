@@ -1,8 +1,6 @@
 //! What an event of a claim does to the shelves: the only place where promises and goods move
 //! because of an order.
 
-use std::collections::BTreeMap;
-
 use contracts::{ShipmentId, Sku, events::SkuQuantity};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -63,6 +61,8 @@ pub struct Move {
     pub place: Place,
     /// Pieces more promised, or, when negative, fewer.
     pub reserved: i64,
+    /// Pieces more in packed parcels, or, when negative, fewer.
+    pub packed: i64,
     /// Goods that moved with it, if any did.
     pub goods: Option<Movement>,
 }
@@ -83,10 +83,10 @@ impl Claim {
             Event::Lapsed => promise(self.goods(), -1),
             // A claim with parcels gives its goods back parcel by parcel.
             Event::Released { .. } => promise(self.goods(), -1),
-            Event::Confirmed { handed_out, .. } => hand_out(handed_out, shelves),
-            Event::Parcel { id, event } => {
-                self.parcel(*id).map_or_else(Vec::new, |parcel| parcel_moves(parcel, event))
-            }
+            Event::Confirmed { handed_out, .. } => hand_out(handed_out),
+            Event::Parcel { id, event } => self
+                .parcel(*id)
+                .map_or_else(Vec::new, |parcel| parcel_moves(parcel, event, shelves)),
             Event::Voided
             | Event::Rejected { .. }
             | Event::Forgotten
@@ -94,6 +94,7 @@ impl Claim {
             | Event::FundsNoted { .. }
             | Event::StandingNoted { .. }
             | Event::OwedNoted { .. }
+            | Event::NothingHere
             | Event::CancelRefused => Vec::new(),
         }
     }
@@ -134,49 +135,54 @@ fn promise(goods: &[Piece], sign: i64) -> Vec<Move> {
             sku: piece.sku.clone(),
             place: piece.place.clone(),
             reserved: sign * piece.quantity,
+            packed: 0,
             goods: None,
         })
         .collect()
 }
 
-/// Handing out takes what is there; what was promised beyond that has no body to move.
-fn hand_out(goods: &[Piece], shelves: &Shelves) -> Vec<Move> {
-    let mut taken: BTreeMap<(&Sku, &Place), i64> = BTreeMap::new();
-    let mut moves = Vec::with_capacity(goods.len());
-    for piece in goods {
-        let taken = taken.entry((&piece.sku, &piece.place)).or_default();
-        let left = shelves.get(&piece.sku, &piece.place).on_hand - *taken;
-        let there = left.clamp(0, piece.quantity);
-        *taken += there;
-        moves.push(Move {
-            sku: piece.sku.clone(),
-            place: piece.place.clone(),
-            reserved: -piece.quantity,
-            goods: (there > 0)
-                .then_some(Movement { kind: MovementKind::HandedOut, quantity: -there }),
-        });
-    }
-    moves
+/// What is handed out was there: confirming waits until it is.
+fn hand_out(goods: &[Piece]) -> Vec<Move> {
+    let moved = |piece: &Piece| Move {
+        sku: piece.sku.clone(),
+        place: piece.place.clone(),
+        reserved: -piece.quantity,
+        packed: 0,
+        goods: Some(Movement { kind: MovementKind::HandedOut, quantity: -piece.quantity }),
+    };
+    goods.iter().map(moved).collect()
 }
 
-fn parcel_moves(parcel: &Parcel, event: &ParcelEvent) -> Vec<Move> {
-    let with = |sku: Sku, reserved: i64, goods: Option<Movement>| Move {
+fn parcel_moves(parcel: &Parcel, event: &ParcelEvent, shelves: &Shelves) -> Vec<Move> {
+    let with = |sku: Sku, reserved: i64, packed: i64, goods: Option<Movement>| Move {
         sku,
         place: parcel.place.clone(),
         reserved,
+        packed,
         goods,
     };
     let contents = || per_sku(parcel.lines.iter()).into_iter();
+    // Parcels that were packed before shelves counted them are in no count.
+    let unpacked = |sku: &Sku, quantity: i64| {
+        if parcel.is_packed() { -quantity.min(shelves.get(sku, &parcel.place).packed) } else { 0 }
+    };
     match event {
+        ParcelEvent::Packed { .. } => {
+            contents().map(|SkuQuantity { sku, quantity }| with(sku, 0, quantity, None)).collect()
+        }
         ParcelEvent::Dispatched { .. } => contents()
             .map(|SkuQuantity { sku, quantity }| {
                 let left = Movement { kind: MovementKind::Shipped, quantity: -quantity };
-                with(sku, -quantity, Some(left))
+                let packed = unpacked(&sku, quantity);
+                with(sku, -quantity, packed, Some(left))
             })
             .collect(),
-        ParcelEvent::Cancelled { .. } => {
-            contents().map(|SkuQuantity { sku, quantity }| with(sku, -quantity, None)).collect()
-        }
+        ParcelEvent::Cancelled { .. } => contents()
+            .map(|SkuQuantity { sku, quantity }| {
+                let packed = unpacked(&sku, quantity);
+                with(sku, -quantity, packed, None)
+            })
+            .collect(),
         ParcelEvent::ShortPicked { missing, written_off, .. } => per_sku(missing.iter())
             .into_iter()
             .map(|SkuQuantity { sku, quantity }| {
@@ -184,11 +190,10 @@ fn parcel_moves(parcel: &Parcel, event: &ParcelEvent) -> Vec<Move> {
                     kind: MovementKind::ShortPicked,
                     quantity: -gone.quantity,
                 });
-                with(sku, -quantity, gone)
+                with(sku, -quantity, 0, gone)
             })
             .collect(),
         ParcelEvent::SplitOff { .. }
-        | ParcelEvent::Packed { .. }
         | ParcelEvent::Ready { .. }
         | ParcelEvent::Delivered { .. } => Vec::new(),
     }

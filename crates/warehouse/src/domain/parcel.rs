@@ -184,6 +184,17 @@ impl Parcel {
         }
     }
 
+    /// Whether it is closed and still in the house.
+    pub fn is_packed(&self) -> bool {
+        match self.state {
+            ParcelState::Packed { .. } | ParcelState::Ready { .. } => true,
+            ParcelState::Created
+            | ParcelState::Dispatched { .. }
+            | ParcelState::Delivered { .. }
+            | ParcelState::Cancelled { .. } => false,
+        }
+    }
+
     /// Whether it has left.
     pub fn has_left(&self) -> bool {
         match self.state {
@@ -251,9 +262,11 @@ impl Parcel {
                 let missing = self.part(missing)?;
                 let mut events = Vec::new();
                 let emptied = total(&missing) == total(&self.lines);
+                let written_off = self.on_the_books(&missing, scene);
+                self.check_there(&missing, &written_off, scene)?;
                 if !missing.is_empty() {
                     events.push(ParcelEvent::ShortPicked {
-                        written_off: self.on_the_books(&missing, scene),
+                        written_off,
                         missing,
                         emptied_at: emptied.then_some(scene.now),
                     });
@@ -367,13 +380,35 @@ impl Parcel {
             .collect()
     }
 
-    /// How many of the missing pieces the books have as there.
+    /// What was found must be there, beside what other packed parcels hold.
+    fn check_there(
+        &self,
+        missing: &[LineQuantity],
+        written_off: &[SkuQuantity],
+        scene: &Scene<'_>,
+    ) -> Result<(), Refusal> {
+        let mut found = self.lines.clone();
+        take_out(&mut found, missing);
+        for SkuQuantity { sku, quantity } in per_sku(found.iter()) {
+            let gone = written_off.iter().find(|gone| gone.sku == sku);
+            let gone = gone.map_or(0, |gone| gone.quantity);
+            let on_hand = scene.shelves.get(&sku, &self.place).loose().saturating_sub(gone);
+            if on_hand < quantity {
+                return Err(Refusal::NotOnTheShelf { sku, on_hand: on_hand.max(0) });
+            }
+        }
+        Ok(())
+    }
+
+    /// How many of the missing pieces the books have as there, and no other order is to get.
     fn on_the_books(&self, missing: &[LineQuantity], scene: &Scene<'_>) -> Vec<SkuQuantity> {
         per_sku(missing.iter())
             .into_iter()
             .map(|SkuQuantity { sku, quantity }| {
-                let on_hand = scene.shelves.get(&sku, &self.place).on_hand;
-                SkuQuantity { sku, quantity: quantity.min(on_hand) }
+                let shelf = scene.shelves.get(&sku, &self.place);
+                let others = shelf.reserved.saturating_sub(quantity);
+                let ours = shelf.on_hand.saturating_sub(others).max(0);
+                SkuQuantity { sku, quantity: quantity.min(ours) }
             })
             .filter(|gone| gone.quantity > 0)
             .collect()

@@ -56,7 +56,8 @@ impl<'de> Deserialize<'de> for Place {
 
 /// The counters of one unit at one place.
 ///
-/// **Invariant.** `0 <= reserved <= on_hand + backorder_limit` and `on_hand >= 0`.
+/// **Invariant.** `0 <= reserved <= on_hand + backorder_limit`, `0 <= packed <= on_hand` and
+/// `packed <= reserved`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Shelf {
     /// Pieces that are there.
@@ -65,6 +66,8 @@ pub struct Shelf {
     pub reserved: i64,
     /// How many pieces may be promised beyond those that are there.
     pub backorder_limit: i64,
+    /// Pieces, of those that are there, which are in packed parcels.
+    pub packed: i64,
 }
 
 /// What staff can do to a shelf.
@@ -114,6 +117,14 @@ pub enum ShelfRefusal {
         /// How many there are.
         on_hand: i64,
     },
+    /// They are in parcels that are packed.
+    #[error("{packed} of the {on_hand} pieces are in packed parcels")]
+    Packed {
+        /// How many are there.
+        on_hand: i64,
+        /// How many of them are packed.
+        packed: i64,
+    },
     /// Orders are waiting for these pieces.
     #[error("{reserved} pieces are promised to orders")]
     Promised {
@@ -136,11 +147,17 @@ impl Shelf {
         self.on_hand.saturating_add(self.backorder_limit).saturating_sub(self.reserved).max(0)
     }
 
+    /// Pieces that are there and in no packed parcel.
+    pub fn loose(&self) -> i64 {
+        self.on_hand.saturating_sub(self.packed).max(0)
+    }
+
     /// Whether the counters are possible.
     pub fn is_sound(&self) -> bool {
         self.on_hand >= 0
             && self.backorder_limit >= 0
             && self.reserved >= 0
+            && (0..=self.on_hand.min(self.reserved)).contains(&self.packed)
             && self.reserved <= self.on_hand.saturating_add(self.backorder_limit)
     }
 
@@ -149,7 +166,7 @@ impl Shelf {
     /// ```
     /// use warehouse::domain::{Shelf, ShelfCommand, ShelfRefusal};
     ///
-    /// let shelf = Shelf { on_hand: 5, reserved: 3, backorder_limit: 0 };
+    /// let shelf = Shelf { on_hand: 5, reserved: 3, ..Shelf::default() };
     /// // Two may be counted away, what is promised may not.
     /// let found = shelf.decide(&ShelfCommand::Adjust { delta: -2 })?;
     /// assert_eq!(found.iter().fold(shelf, Shelf::apply).on_hand, 3);
@@ -193,6 +210,8 @@ impl Shelf {
             Err(ShelfRefusal::TooMany)
         } else if after < 0 {
             Err(ShelfRefusal::NotThere { on_hand: self.on_hand })
+        } else if quantity < 0 && self.packed > after {
+            Err(ShelfRefusal::Packed { on_hand: self.on_hand, packed: self.packed })
         } else if self.reserved > after.saturating_add(self.backorder_limit) {
             Err(ShelfRefusal::Promised { reserved: self.reserved })
         } else {
@@ -217,7 +236,17 @@ mod tests {
     use super::*;
 
     fn shelf(on_hand: i64, reserved: i64, backorder_limit: i64) -> Shelf {
-        Shelf { on_hand, reserved, backorder_limit }
+        Shelf { on_hand, reserved, backorder_limit, packed: 0 }
+    }
+
+    #[test]
+    fn what_is_packed_cannot_be_counted_away() {
+        let shelf = Shelf { packed: 2, ..shelf(3, 2, 9) };
+        assert!(shelf.decide(&ShelfCommand::Adjust { delta: -1 }).is_ok());
+        assert_eq!(
+            shelf.decide(&ShelfCommand::Adjust { delta: -2 }),
+            Err(ShelfRefusal::Packed { on_hand: 3, packed: 2 })
+        );
     }
 
     #[test]

@@ -39,6 +39,21 @@ enum Reach {
     Backorder,
 }
 
+/// How many pieces of a unit an order needs.
+#[derive(Clone, Copy, Default)]
+struct Demand {
+    /// In parcels.
+    ships: i64,
+    /// Without one.
+    handed_out: i64,
+}
+
+impl Demand {
+    fn total(self) -> i64 {
+        self.ships.saturating_add(self.handed_out)
+    }
+}
+
 impl Reach {
     fn of(self, shelf: &Shelf) -> i64 {
         match self {
@@ -88,12 +103,14 @@ impl Shelves {
         let Some(shelf) = at.and_then(|at| at.get_mut(&change.place)) else { return };
         shelf.on_hand = shelf.on_hand.saturating_add(change.on_hand());
         shelf.reserved = shelf.reserved.saturating_add(change.reserved);
+        shelf.packed = shelf.packed.saturating_add(change.packed);
     }
 
     /// Chooses the goods for the lines of an order: all of them or none.
     ///
-    /// Demand is summed per unit first. Goods that are there come before goods that are still to
-    /// come, one parcel before several, and an earlier place before a later one.
+    /// Demand is summed per unit first. Of each unit, goods that are there come before goods that
+    /// are still to come; then one parcel before several, and an earlier place before a later one.
+    /// What needs no parcel is handed out on confirmation, so it is taken only from what is there.
     ///
     /// # Errors
     /// What is missing, each with how many pieces there still are.
@@ -101,70 +118,95 @@ impl Shelves {
         let wanted = self.demand(lines);
         let missing: Vec<SkuQuantity> = wanted
             .iter()
-            .map(|(sku, quantity)| (*sku, *quantity, self.available(sku)))
-            .filter(|(_, quantity, available)| available < quantity)
-            .map(|(sku, _, available)| SkuQuantity { sku: sku.clone(), quantity: available })
+            .filter_map(|(sku, demand)| {
+                let in_stock = self.over_places(sku, Reach::InStock);
+                let available = self.available(sku);
+                let quantity = if demand.handed_out > in_stock {
+                    in_stock
+                } else if demand.total() > available {
+                    available
+                } else {
+                    return None;
+                };
+                Some(SkuQuantity { sku: (*sku).clone(), quantity })
+            })
             .collect();
         if !missing.is_empty() {
             return Err(missing);
         }
-        let one_place = |reach: Reach| {
-            self.places.iter().find(|place| {
-                wanted.iter().all(|(sku, quantity)| reach.of(&self.get(sku, place)) >= *quantity)
+        // What is handed out needs no parcel: it is taken first, and the rest is left for those.
+        let mut rest = self.only(wanted.keys().copied());
+        let mut pieces = rest.take(lines, false, Reach::InStock, &self.places);
+        match rest.one_parcel(&wanted) {
+            Some(place) => {
+                let place = std::slice::from_ref(&place);
+                pieces.extend(rest.take(lines, true, Reach::Backorder, place));
+            }
+            None => {
+                pieces.extend(rest.take(lines, true, Reach::InStock, &self.places));
+                let still: Vec<OrderLine> = lines.iter().map(|line| open(line, &pieces)).collect();
+                pieces.extend(rest.take(&still, true, Reach::Backorder, &self.places));
+            }
+        }
+        Ok(in_order_of(lines, pieces))
+    }
+
+    /// The first place from which everything that ships can go in one parcel, without passing over
+    /// goods that are there for goods that are still to come.
+    fn one_parcel(&self, wanted: &BTreeMap<&Sku, Demand>) -> Option<Place> {
+        let fits = |place: &&Place| {
+            wanted.iter().all(|(sku, demand)| {
+                let shelf = self.get(sku, place);
+                let there = self.over_places(sku, Reach::InStock).min(demand.ships);
+                shelf.in_stock() >= there && shelf.available() >= demand.ships
             })
         };
-        let in_stock =
-            wanted.iter().all(|(sku, quantity)| self.over_places(sku, Reach::InStock) >= *quantity);
-        let (reach, places) = match (one_place(Reach::InStock), in_stock) {
-            (Some(place), _) => (Reach::InStock, std::slice::from_ref(place)),
-            (None, true) => (Reach::InStock, self.places.as_slice()),
-            (None, false) => match one_place(Reach::Backorder) {
-                Some(place) => (Reach::Backorder, std::slice::from_ref(place)),
-                None => (Reach::Backorder, self.places.as_slice()),
-            },
-        };
-        Ok(self.take(lines, &wanted, reach, places))
+        self.places.iter().find(fits).cloned()
+    }
+
+    /// The shelves of some units.
+    fn only<'a>(&self, skus: impl Iterator<Item = &'a Sku>) -> Self {
+        let of = |sku: &Sku| Some((sku.clone(), self.shelves.get(sku)?.clone()));
+        Self { places: self.places.clone(), shelves: skus.filter_map(of).collect() }
     }
 
     /// How many pieces of each unit the lines need from a shelf.
-    fn demand<'a>(&self, lines: &'a [OrderLine]) -> BTreeMap<&'a Sku, i64> {
-        let mut wanted: BTreeMap<&Sku, i64> = BTreeMap::new();
+    fn demand<'a>(&self, lines: &'a [OrderLine]) -> BTreeMap<&'a Sku, Demand> {
+        let mut wanted: BTreeMap<&Sku, Demand> = BTreeMap::new();
         for line in lines.iter().filter(|line| line.requires_shipping || self.know(&line.sku)) {
-            let sum = wanted.entry(&line.sku).or_default();
+            let demand = wanted.entry(&line.sku).or_default();
+            let sum =
+                if line.requires_shipping { &mut demand.ships } else { &mut demand.handed_out };
             *sum = sum.saturating_add(line.quantity);
         }
         wanted
     }
 
-    /// Deals out what was found to the lines, in their order.
+    /// Deals out what can be reached at some places to the lines that ship, or to those that do
+    /// not, in their order, and promises it.
     fn take(
-        &self,
+        &mut self,
         lines: &[OrderLine],
-        wanted: &BTreeMap<&Sku, i64>,
+        ships: bool,
         reach: Reach,
         places: &[Place],
     ) -> Vec<Piece> {
-        let mut left: BTreeMap<(&Sku, &Place), i64> = BTreeMap::new();
-        for sku in wanted.keys() {
-            for place in places {
-                left.insert((sku, place), reach.of(&self.get(sku, place)));
-            }
-        }
         let mut pieces = Vec::new();
-        for line in lines.iter().filter(|line| wanted.contains_key(&line.sku)) {
+        for line in lines.iter().filter(|line| line.requires_shipping == ships) {
             let mut open = line.quantity;
             for place in places {
-                let Some(there) = left.get_mut(&(&line.sku, place)) else { continue };
-                let quantity = open.min(*there);
+                let at = self.shelves.get_mut(&line.sku).and_then(|at| at.get_mut(place));
+                let Some(shelf) = at else { continue };
+                let quantity = open.min(reach.of(shelf));
                 if quantity > 0 {
-                    *there -= quantity;
+                    shelf.reserved = shelf.reserved.saturating_add(quantity);
                     open -= quantity;
                     pieces.push(Piece {
                         line_id: line.line_id,
                         sku: line.sku.clone(),
                         place: place.clone(),
                         quantity,
-                        ships: line.requires_shipping,
+                        ships,
                     });
                 }
             }
@@ -176,6 +218,29 @@ impl Shelves {
         let at = self.places.iter().map(|place| reach.of(&self.get(sku, place)));
         at.fold(0, i64::saturating_add)
     }
+}
+
+/// The part of a line for which no pieces were found yet.
+fn open(line: &OrderLine, pieces: &[Piece]) -> OrderLine {
+    let found = pieces.iter().filter(|piece| piece.line_id == line.line_id);
+    let found = found.map(|piece| piece.quantity).fold(0, i64::saturating_add);
+    OrderLine { quantity: line.quantity.saturating_sub(found), ..line.clone() }
+}
+
+/// The pieces by line and place, those of one line at one place together.
+fn in_order_of(lines: &[OrderLine], pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut sorted: Vec<Piece> = Vec::with_capacity(pieces.len());
+    for line in lines {
+        for piece in pieces.iter().filter(|piece| piece.line_id == line.line_id) {
+            let same =
+                |known: &&mut Piece| known.line_id == piece.line_id && known.place == piece.place;
+            match sorted.iter_mut().find(same) {
+                Some(known) => known.quantity = known.quantity.saturating_add(piece.quantity),
+                None => sorted.push(piece.clone()),
+            }
+        }
+    }
+    sorted
 }
 
 #[cfg(test)]
@@ -202,7 +267,8 @@ mod tests {
     fn shelves(rows: &[(&str, &str, i64, i64)]) -> Shelves {
         let mut shelves = Shelves::at(&[place("north"), place("south")]);
         for (name, at, on_hand, backorder_limit) in rows {
-            let shelf = Shelf { on_hand: *on_hand, reserved: 0, backorder_limit: *backorder_limit };
+            let shelf =
+                Shelf { on_hand: *on_hand, backorder_limit: *backorder_limit, ..Shelf::default() };
             shelves.put(sku(name), place(at), shelf);
         }
         shelves
@@ -253,17 +319,44 @@ mod tests {
         let split = shelves.pick(&[line(1, "A", 3)]).unwrap();
         assert_eq!(taken(&split), [("A", "north", 1), ("A", "south", 2)]);
         let backorder = shelves.pick(&[line(1, "A", 4)]).unwrap();
-        assert_eq!(taken(&backorder), [("A", "north", 4)]);
+        assert_eq!(taken(&backorder), [("A", "north", 2), ("A", "south", 2)]);
+    }
+
+    #[test]
+    fn a_unit_that_is_to_come_lets_no_other_be_taken_from_what_is_to_come() {
+        let shelves = shelves(&[("A", "north", 0, 9), ("B", "north", 0, 9), ("B", "south", 5, 0)]);
+        let pieces = shelves.pick(&[line(1, "A", 1), line(2, "B", 2)]).unwrap();
+        assert_eq!(taken(&pieces), [("A", "north", 1), ("B", "south", 2)]);
+    }
+
+    #[test]
+    fn what_is_to_come_is_one_parcel_where_nothing_is_there() {
+        let shelves = shelves(&[
+            ("A", "north", 0, 1),
+            ("B", "north", 0, 9),
+            ("A", "south", 0, 9),
+            ("B", "south", 0, 9),
+        ]);
+        let pieces = shelves.pick(&[line(1, "A", 2), line(2, "B", 2)]).unwrap();
+        assert_eq!(taken(&pieces), [("A", "south", 2), ("B", "south", 2)]);
+    }
+
+    #[test]
+    fn what_needs_no_parcel_is_only_had_from_what_is_there() {
+        let shelves = shelves(&[("X", "north", 2, 9)]);
+        let licences = |quantity| OrderLine { requires_shipping: false, ..line(1, "X", quantity) };
+        assert_eq!(taken(&shelves.pick(&[licences(2)]).unwrap()), [("X", "north", 2)]);
+        let missing = shelves.pick(&[licences(3)]).unwrap_err();
+        assert_eq!(missing, vec![SkuQuantity { sku: sku("X"), quantity: 2 }]);
+        let both = shelves.pick(&[line(2, "X", 9), licences(2)]).unwrap();
+        assert_eq!(taken(&both), [("X", "north", 9), ("X", "north", 2)]);
+        assert_eq!(both.iter().map(|piece| piece.ships).collect::<Vec<_>>(), [true, false]);
     }
 
     #[test]
     fn a_place_the_shop_no_longer_uses_is_not_taken_from() {
         let mut shelves = shelves(&[]);
-        shelves.put(
-            sku("A"),
-            place("closed"),
-            Shelf { on_hand: 5, reserved: 0, backorder_limit: 0 },
-        );
+        shelves.put(sku("A"), place("closed"), Shelf { on_hand: 5, ..Shelf::default() });
         assert!(shelves.pick(&[line(1, "A", 1)]).is_err());
     }
 }

@@ -121,6 +121,7 @@ fn name(event: &Event) -> &'static str {
         Event::Allocated { .. } => "held again and allocated",
         Event::Confirmed { .. } => "parcels created",
         Event::Released { .. } => "released",
+        Event::NothingHere => "nothing here",
         Event::CancelRefused => "cancel refused",
         Event::Parcel { event, .. } => parcel_event_name(event),
     }

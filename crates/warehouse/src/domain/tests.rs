@@ -22,7 +22,7 @@ struct House {
 impl House {
     fn with(on_hand: i64) -> Self {
         let mut shelves = Shelves::at(&[Place::main()]);
-        let shelf = Shelf { on_hand, reserved: 0, backorder_limit: 0 };
+        let shelf = Shelf { on_hand, ..Shelf::default() };
         shelves.put(sku("A"), Place::main(), shelf);
         shelves.put(sku("B"), Place::main(), shelf);
         Self { shelves, claim: Claim::Unheard, now: Timestamp::EPOCH, moves: Vec::new() }
@@ -183,7 +183,7 @@ fn money_after_the_goods_went_to_somebody_else_is_rejected() {
     house.shelves.put(
         sku("B"),
         Place::main(),
-        Shelf { on_hand: 3, reserved: 1, backorder_limit: 0 },
+        Shelf { on_hand: 3, reserved: 1, ..Shelf::default() },
     );
     let events = house.does(&authorised(100));
     let missing = vec![SkuQuantity { sku: sku("B"), quantity: 2 }];
@@ -379,7 +379,7 @@ fn an_order_that_has_not_left_is_taken_back() {
     assert_eq!(events[1], Event::Released { reason: ReleaseReason::Cancelled });
     assert_eq!((house.shelf("A"), house.shelf("B")), ((8, 0), (9, 0)));
     assert_eq!(house.claim.parcels()[0].state.name(), "cancelled");
-    assert_eq!(house.does(&Command::TakeBack), []);
+    assert_eq!(house.does(&Command::TakeBack), [Event::NothingHere]);
     assert_eq!(house.parcel(id(7), dispatch()), Err(Refusal::ParcelCancelled));
 }
 
@@ -406,20 +406,125 @@ fn an_order_of_which_part_has_left_is_not_taken_back() {
 }
 
 #[test]
-fn goods_promised_beyond_the_shelf_leave_only_when_they_have_come() {
+fn goods_promised_beyond_the_shelf_are_packed_only_when_they_have_come() {
     let mut house = House::with(0);
     for name in ["A", "B"] {
-        let shelf = Shelf { on_hand: 0, reserved: 0, backorder_limit: 5 };
+        let shelf = Shelf { backorder_limit: 5, ..Shelf::default() };
         house.shelves.put(sku(name), Place::main(), shelf);
     }
     house.does(&hold(30));
     house.does(&captured(100, None));
     house.does(&confirm());
-    house.parcel(id(7), pack(&[])).unwrap();
     assert_eq!(
-        house.parcel(id(7), dispatch()),
+        house.parcel(id(7), pack(&[])),
         Err(Refusal::NotOnTheShelf { sku: sku("A"), on_hand: 0 })
     );
+    for name in ["A", "B"] {
+        let shelf = Shelf { on_hand: 3, ..house.shelves.get(&sku(name), &Place::main()) };
+        house.shelves.put(sku(name), Place::main(), shelf);
+    }
+    house.parcel(id(7), pack(&[])).unwrap();
+    house.parcel(id(7), dispatch()).unwrap();
+    assert_eq!((house.shelf("A"), house.shelf("B")), ((1, 0), (0, 0)));
+}
+
+#[test]
+fn what_is_in_one_packed_parcel_cannot_be_packed_into_another() {
+    let mut house = House::with(0);
+    let a = Shelf { on_hand: 2, backorder_limit: 5, ..Shelf::default() };
+    house.shelves.put(sku("A"), Place::main(), a);
+    let order = |n: u128| {
+        let lines = vec![line(n, "A", 2, true)];
+        Command::Hold { file: file(lines, 30), expires_at: minutes(15) }
+    };
+    let mut claims = [1_u128, 2].map(|n| {
+        house.claim = Claim::Unheard;
+        house.does(&order(n));
+        house.does(&captured(100, None));
+        house.does(&confirm());
+        house.claim.clone()
+    });
+    let mut with = |n: usize, command: ParcelCommand| {
+        house.claim = std::mem::take(&mut claims[n]);
+        let done = house.parcel(id(7), command).map(drop);
+        claims[n] = house.claim.clone();
+        (done, house.shelves.get(&sku("A"), &Place::main()).packed)
+    };
+    assert_eq!(with(0, pack(&[])), (Ok(()), 2));
+    let refused = Err(Refusal::NotOnTheShelf { sku: sku("A"), on_hand: 0 });
+    assert_eq!(with(1, pack(&[])), (refused, 2));
+    assert_eq!(with(0, dispatch()), (Ok(()), 0));
+}
+
+#[test]
+fn taking_back_a_packed_parcel_unpacks_it() {
+    let mut house = House::confirmed(9);
+    house.parcel(id(7), pack(&[])).unwrap();
+    assert_eq!(house.shelves.get(&sku("A"), &Place::main()).packed, 2);
+    house.does(&Command::TakeBack);
+    assert_eq!(house.shelves.get(&sku("A"), &Place::main()), shelf_of(9));
+}
+
+#[test]
+fn whoever_asks_whether_an_order_can_be_taken_back_is_answered_however_often() {
+    let mut house = House::confirmed(9);
+    house.does(&Command::TakeBack);
+    assert_eq!(house.does(&Command::TakeBack), [Event::NothingHere]);
+    for claim in [Claim::Void, Claim::Rejected] {
+        house.claim = claim.clone();
+        assert_eq!(house.does(&Command::TakeBack), [Event::NothingHere]);
+        assert_eq!(house.claim, claim);
+    }
+}
+
+#[test]
+fn an_order_is_not_split_into_more_parcels_than_can_be_read() {
+    let mut house = House::with(9);
+    let many = i64::try_from(Claim::PARCELS_MAX).unwrap() + 1;
+    house.shelves.put(sku("A"), Place::main(), shelf_of(many));
+    let lines = vec![line(1, "A", many, true)];
+    house.does(&Command::Hold { file: file(lines, 30), expires_at: minutes(15) });
+    house.does(&authorised(100));
+    house.does(&confirm());
+    let mut split = |n| {
+        house.parcel(id(7), ParcelCommand::Split { into: id(100 + n), lines: vec![(id(1), 1)] })
+    };
+    for n in 1..Claim::PARCELS_MAX as u128 {
+        split(n).unwrap();
+    }
+    assert_eq!(split(1_000), Err(Refusal::TooManyParcels));
+    assert_eq!(split(1), Ok(vec![]), "a repeat is no fault");
+}
+
+fn shelf_of(on_hand: i64) -> Shelf {
+    Shelf { on_hand, ..Shelf::default() }
+}
+
+#[test]
+fn a_short_pick_writes_off_nothing_that_others_are_to_get() {
+    let mut house = House::confirmed(9);
+    // Ours are two of five promised, and three are there: those are for the others.
+    let shelf = Shelf { on_hand: 3, reserved: 5, backorder_limit: 9, packed: 0 };
+    house.shelves.put(sku("A"), Place::main(), shelf);
+    house.parcel(id(7), pack(&[(1, 2)])).unwrap();
+    assert_eq!(house.shelf("A"), (3, 3));
+}
+
+#[test]
+fn what_was_counted_away_before_it_was_handed_out_is_waited_for() {
+    let mut house = House::with(2);
+    let shelf = Shelf { backorder_limit: 9, ..shelf_of(2) };
+    house.shelves.put(sku("A"), Place::main(), shelf);
+    let lines = vec![line(1, "A", 2, false)];
+    house.does(&Command::Hold { file: file(lines, 30), expires_at: minutes(15) });
+    house.does(&authorised(100));
+    let counted = Shelf { on_hand: 1, ..house.shelves.get(&sku("A"), &Place::main()) };
+    house.shelves.put(sku("A"), Place::main(), counted);
+    assert_eq!(house.try_to(&confirm()), Err(Refusal::NotThereYet { sku: sku("A") }));
+    let come = Shelf { on_hand: 2, ..counted };
+    house.shelves.put(sku("A"), Place::main(), come);
+    house.does(&confirm());
+    assert_eq!(house.shelf("A"), (0, 0));
 }
 
 #[test]
@@ -428,13 +533,9 @@ fn missing_goods_the_books_never_had_are_not_written_off() {
     house.shelves.put(
         sku("A"),
         Place::main(),
-        Shelf { on_hand: 1, reserved: 0, backorder_limit: 5 },
+        Shelf { on_hand: 1, backorder_limit: 5, ..Shelf::default() },
     );
-    house.shelves.put(
-        sku("B"),
-        Place::main(),
-        Shelf { on_hand: 3, reserved: 0, backorder_limit: 0 },
-    );
+    house.shelves.put(sku("B"), Place::main(), Shelf { on_hand: 3, ..Shelf::default() });
     house.does(&hold(30));
     house.does(&authorised(100));
     house.does(&confirm());
@@ -471,7 +572,7 @@ fn goods_from_two_places_make_two_parcels() {
     let mut house = House::with(9);
     let (north, south): (Place, Place) = ("north".parse().unwrap(), "south".parse().unwrap());
     house.shelves = Shelves::at(&[north.clone(), south.clone()]);
-    let shelf = Shelf { on_hand: 4, reserved: 0, backorder_limit: 0 };
+    let shelf = Shelf { on_hand: 4, ..Shelf::default() };
     house.shelves.put(sku("A"), north.clone(), shelf);
     house.shelves.put(sku("B"), south.clone(), shelf);
     house.does(&hold(30));

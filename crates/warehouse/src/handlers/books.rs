@@ -222,6 +222,7 @@ impl<'c> Books<'c> {
         let sum = self.changes.entry((change.sku.clone(), change.place.clone())).or_default();
         sum.on_hand += change.on_hand();
         sum.reserved += change.reserved;
+        sum.packed += change.packed;
         if let Some(movement) = change.goods {
             self.ledger.push(Ledger {
                 id: tx.id::<kinds::Event>().uuid(),
@@ -331,6 +332,11 @@ fn needed(claim: &Claim, command: &Command, now: Timestamp) -> Vec<Sku> {
             let lines = claim.parcel(*id).map(|parcel| parcel.lines.iter()).into_iter().flatten();
             lines.map(|line| line.sku.clone()).collect()
         }
+        // What is packed is counted, and is unpacked.
+        Command::End | Command::TakeBack => {
+            let packed = claim.parcels().iter().filter(|parcel| parcel.is_packed());
+            packed.flat_map(|parcel| &parcel.lines).map(|line| line.sku.clone()).collect()
+        }
         Command::Hold { .. }
         | Command::NoteMoney(_)
         | Command::Extend { .. }
@@ -338,8 +344,6 @@ fn needed(claim: &Claim, command: &Command, now: Timestamp) -> Vec<Sku> {
         | Command::NoteOwed(_)
         | Command::PutOnHold { .. }
         | Command::Resume { .. }
-        | Command::End
-        | Command::TakeBack
         | Command::Parcel {
             command: ParcelCommand::Split { .. } | ParcelCommand::Deliver, ..
         } => Vec::new(),

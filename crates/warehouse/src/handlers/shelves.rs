@@ -107,7 +107,7 @@ async fn write(
             limits.push((key, now.backorder_limit));
         }
         let on_hand = now.on_hand - then.on_hand;
-        moves.insert(key.clone(), ShelfChange { on_hand, reserved: 0 });
+        moves.insert(key.clone(), ShelfChange { on_hand, ..ShelfChange::default() });
     }
     store::move_shelves(tx, moves.iter()).await?;
     for (key, limit) in limits {

@@ -8,9 +8,8 @@ use std::collections::BTreeSet;
 use contracts::{OrderId, Timestamp, kinds};
 use platform::db::{Result, Tx};
 
+use super::Ask;
 use super::books::own_cause;
-use super::{Ask, handle};
-use crate::config::Config;
 use crate::domain::Command;
 use crate::store;
 
@@ -20,8 +19,9 @@ pub(crate) const SWEEP: &str = "hold.sweep";
 const MINUTE_MICROS: i64 = 60_000_000;
 const PAGE: i64 = 500;
 
-/// Gives back a page of what is held too long. If there is more, it goes on a second later.
-pub(crate) async fn sweep(tx: &mut Tx<'_>, config: &Config) -> Result<()> {
+/// What has to be asked to give back a page of what is held too long. If there is more, it goes on
+/// a second later.
+pub(crate) async fn to_sweep(tx: &mut Tx<'_>) -> Result<Vec<Ask>> {
     let now = tx.now();
     let start = (Timestamp::EPOCH, OrderId::from_uuid(uuid::Uuid::nil()));
     let expired = store::expired_after(tx, now, start, PAGE).await?;
@@ -33,12 +33,11 @@ pub(crate) async fn sweep(tx: &mut Tx<'_>, config: &Config) -> Result<()> {
             cause: own_cause(stored.order_id),
         })
         .collect();
-    handle(tx, config, &asks).await?;
     if i64::try_from(asks.len()).unwrap_or(i64::MAX) >= PAGE {
         let due = now.plus(std::time::Duration::from_secs(1));
         set(tx, "more", due);
     }
-    Ok(())
+    Ok(asks)
 }
 
 /// Makes sure that the sweeper comes after each of these times, at the next full minute.

@@ -11,7 +11,7 @@ use super::stock::StockRow;
 use crate::domain::{Claim, Parcel, Place, Shelf};
 
 pub(super) const SELECT_SHELVES: &str = "SELECT sku, place, on_hand, reserved, backorder_limit, \
-    version FROM warehouse_stock WHERE sku > $1 OR (sku = $1 AND place > $2) \
+    packed, version FROM warehouse_stock WHERE sku > $1 OR (sku = $1 AND place > $2) \
     ORDER BY sku, place LIMIT $3";
 pub(super) const SELECT_LEDGER: &str = "SELECT sku, place, CAST(sum(quantity) AS bigint) \
     FROM warehouse_movements WHERE sku > $1 OR (sku = $1 AND place > $2) \

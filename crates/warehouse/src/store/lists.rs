@@ -10,10 +10,10 @@ use super::stock::StockRow;
 use crate::domain::{MovementKind, Parcel, Place};
 
 pub(super) const SELECT_STOCK: &str = "SELECT sku, place, on_hand, reserved, backorder_limit, \
-    version FROM warehouse_stock WHERE sku > $1 OR (sku = $1 AND place > $2) \
+    packed, version FROM warehouse_stock WHERE sku > $1 OR (sku = $1 AND place > $2) \
     ORDER BY sku, place LIMIT $3";
 pub(super) const SELECT_LOW_STOCK: &str = "SELECT sku, place, on_hand, reserved, \
-    backorder_limit, version FROM warehouse_stock \
+    backorder_limit, packed, version FROM warehouse_stock \
     WHERE on_hand + backorder_limit - reserved <= $4 \
     AND (sku > $1 OR (sku = $1 AND place > $2)) ORDER BY sku, place LIMIT $3";
 pub(super) const SELECT_MOVEMENTS: &str = "SELECT id, sku, place, kind, quantity, order_id, note, \

@@ -9,18 +9,20 @@ use super::corrupt;
 use crate::domain::{Movement, Place, Shelf};
 
 pub(super) const SELECT_OF_SKU: &str = "SELECT sku, place, on_hand, reserved, backorder_limit, \
-    version FROM warehouse_stock WHERE sku = $1 ORDER BY place LIMIT 100";
+    packed, version FROM warehouse_stock WHERE sku = $1 ORDER BY place LIMIT 100";
 pub(super) const SELECT_SHELF: &str = "SELECT sku, place, on_hand, reserved, backorder_limit, \
-    version FROM warehouse_stock WHERE sku = $1 AND place = $2";
+    packed, version FROM warehouse_stock WHERE sku = $1 AND place = $2";
 pub(super) const SELECT_UNANNOUNCED: &str = "SELECT sku FROM warehouse_stock \
     WHERE announced <> version ORDER BY sku, place LIMIT $1";
 pub(super) const INSERT: &str = "INSERT INTO warehouse_stock \
     (sku, place, on_hand, reserved, backorder_limit, version, announced) \
     VALUES ($1, $2, $3, 0, $4, 1, 0) ON CONFLICT (sku, place) DO NOTHING";
 pub(super) const MOVE: &str = "UPDATE warehouse_stock \
-    SET on_hand = on_hand + $3, reserved = reserved + $4, version = version + $5 \
+    SET on_hand = on_hand + $3, reserved = reserved + $4, packed = packed + $6, \
+    version = version + $5 \
     WHERE sku = $1 AND place = $2 AND on_hand + $3 >= 0 AND reserved + $4 >= 0 \
-    AND reserved + $4 <= on_hand + $3 + backorder_limit";
+    AND reserved + $4 <= on_hand + $3 + backorder_limit AND packed + $6 >= 0 \
+    AND (packed + $6 <= on_hand + $3 OR $6 <= $3)";
 pub(super) const LIMIT_BACKORDER: &str = "UPDATE warehouse_stock \
     SET backorder_limit = $3, version = version + 1 \
     WHERE sku = $1 AND place = $2 AND reserved <= on_hand + $3";
@@ -49,8 +51,9 @@ impl FromRow for StockRow {
                 on_hand: row.get(2)?,
                 reserved: row.get(3)?,
                 backorder_limit: row.get(4)?,
+                packed: row.get(5)?,
             },
-            version: row.get(5)?,
+            version: row.get(6)?,
             sku,
         })
     }
@@ -61,6 +64,7 @@ impl FromRow for StockRow {
 pub(crate) struct ShelfChange {
     pub(crate) on_hand: i64,
     pub(crate) reserved: i64,
+    pub(crate) packed: i64,
 }
 
 /// A row of the ledger.
@@ -120,7 +124,7 @@ pub(crate) async fn move_shelves<'a>(
         .map(|((sku, place), change)| {
             // The version counts changes of what can be promised, and those only.
             let promised = i64::from(change.on_hand != change.reserved);
-            params![sku, place.as_str(), change.on_hand, change.reserved, promised]
+            params![sku, place.as_str(), change.on_hand, change.reserved, promised, change.packed]
         })
         .collect();
     tx.execute_many(MOVE, rows, Expect::Version).await.map(drop)

@@ -46,6 +46,7 @@ impl PriceBook {
     pub fn new(config: &Config) -> Result<Self, BookError> {
         check_zones(config)?;
         check_methods(&config.shipping_methods)?;
+        check_tax_classes(config)?;
         let taxes = TaxTable::new(&config.tax_zones);
         if !taxes.knows(&config.home_country) {
             let why = format!("no tax zone contains {}", config.home_country);
@@ -62,11 +63,6 @@ impl PriceBook {
     /// Whether prices contain the tax.
     pub fn tax_mode(&self) -> TaxMode {
         self.mode
-    }
-
-    /// Whether the shop sells to a country.
-    pub fn sells_to(&self, country: &str) -> bool {
-        self.taxes.knows(country)
     }
 
     /// What a basket costs, with what ways there are to ship it.
@@ -220,6 +216,22 @@ fn check_zones(config: &Config) -> Result<(), BookError> {
             if rate.is_zero() != tax.zero_reason.is_some() {
                 return Err(wrong(format!("{class}: a zero rate, and no other, has a reason")));
             }
+        }
+    }
+    Ok(())
+}
+
+/// A method's own tax class must have a rate wherever the method goes.
+fn check_tax_classes(config: &Config) -> Result<(), BookError> {
+    for method in &config.shipping_methods {
+        let Some(class) = &method.tax_class else { continue };
+        let goes =
+            |country: &String| method.countries.is_empty() || method.countries.contains(country);
+        let zones = config.tax_zones.iter().filter(|zone| zone.countries.iter().any(goes));
+        if let Some(zone) = zones.into_iter().find(|zone| !zone.rates.contains_key(class)) {
+            let key = format!("shipping_methods.{}.tax_class", method.code);
+            let why = format!("the tax zone {} has no rate for {class:?}", zone.name);
+            return Err(BookError { key, why });
         }
     }
     Ok(())

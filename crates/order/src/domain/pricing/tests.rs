@@ -248,6 +248,15 @@ fn the_default_shop_prices_every_class_in_every_country() {
 }
 
 #[test]
+fn a_shipping_method_taxed_by_a_class_nobody_knows_is_a_wrong_configuration() {
+    let mut config = config(TaxMode::Included);
+    config.shipping_methods[0].tax_class = Some("freight".to_owned());
+    let code = &config.shipping_methods[0].code;
+    let key = format!("shipping_methods.{code}.tax_class");
+    assert_eq!(PriceBook::new(&config).unwrap_err().key, key);
+}
+
+#[test]
 fn a_zero_rate_without_a_reason_is_a_wrong_configuration() {
     let mut config = config(TaxMode::Included);
     let rates = &mut config.tax_zones[0].rates;
