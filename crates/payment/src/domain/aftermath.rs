@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::bill::Charge;
 use super::ledger::Journal;
-use super::{Bill, Event, Intent, Operation, OperationKind, Payment, Portion};
+use super::{Bill, Event, Operation, OperationKind, Payment, Portion};
 
 /// What an event leaves in the books.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -73,21 +73,7 @@ pub fn aftermath(event: &Event, before: &Payment, after: &Payment, bill: &Bill) 
 
 fn settled(event: &Event, before: &Payment) -> (Option<OperationId>, Vec<Settled>) {
     let find = |id: OperationId, outcome: Result<Option<String>, String>| {
-        let waiting = match &before.intent {
-            Intent::RequiresAction { attempt, .. } => Some(attempt),
-            Intent::Noted
-            | Intent::RequiresMethod { .. }
-            | Intent::Processing
-            | Intent::AwaitingTransfer
-            | Intent::NotRequired { .. }
-            | Intent::Authorised { .. }
-            | Intent::PartlyCaptured { .. }
-            | Intent::Captured { .. }
-            | Intent::Failed { .. }
-            | Intent::Voided { .. }
-            | Intent::Expired
-            | Intent::Conflicted { .. } => None,
-        };
+        let waiting = before.waiting_attempt();
         let found = before.operation.iter().chain(waiting).find(|operation| operation.id == id);
         found.map(|operation| Settled { operation: operation.clone(), outcome })
     };

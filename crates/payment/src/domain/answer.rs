@@ -44,9 +44,8 @@ impl Payment {
                 }
             };
         }
-        if let (Intent::RequiresAction { attempt, .. }, OperationKind::Authorise { method, .. }) =
-            (&self.intent, self.attempt_kind())
-            && attempt.id == id
+        if let Some(attempt) = self.waiting_attempt().filter(|attempt| attempt.id == id)
+            && let OperationKind::Authorise { method, .. } = &attempt.kind
         {
             // While it is being given up, the answer to that decides: it comes later.
             return match self.operation {
@@ -97,24 +96,6 @@ impl Payment {
             }];
         }
         vec![if age < KEY_LIFE { Event::Resent { operation: id } } else { give_up(NEVER_ARRIVED) }]
-    }
-
-    fn attempt_kind(&self) -> &OperationKind {
-        match &self.intent {
-            Intent::RequiresAction { attempt, .. } => &attempt.kind,
-            Intent::Noted
-            | Intent::RequiresMethod { .. }
-            | Intent::Processing
-            | Intent::AwaitingTransfer
-            | Intent::NotRequired { .. }
-            | Intent::Authorised { .. }
-            | Intent::PartlyCaptured { .. }
-            | Intent::Captured { .. }
-            | Intent::Failed { .. }
-            | Intent::Voided { .. }
-            | Intent::Expired
-            | Intent::Conflicted { .. } => &OperationKind::Void,
-        }
     }
 
     fn authorise_answer(
@@ -196,21 +177,7 @@ impl Payment {
 
     fn void_answer(&self, operation: &Operation, reply: &Reply, moment: Moment) -> Vec<Event> {
         let by = operation.id;
-        let waiting = match &self.intent {
-            Intent::RequiresAction { attempt, .. } => Some(attempt),
-            Intent::Noted
-            | Intent::RequiresMethod { .. }
-            | Intent::Processing
-            | Intent::AwaitingTransfer
-            | Intent::NotRequired { .. }
-            | Intent::Authorised { .. }
-            | Intent::PartlyCaptured { .. }
-            | Intent::Captured { .. }
-            | Intent::Failed { .. }
-            | Intent::Voided { .. }
-            | Intent::Expired
-            | Intent::Conflicted { .. } => None,
-        };
+        let waiting = self.waiting_attempt();
         let failed = |code: &str| {
             let ask = waiting.filter(|_| self.is_open());
             let mut events = vec![Event::VoidFailed { by, code: code.to_owned() }];

@@ -157,23 +157,9 @@ impl Payment {
     fn give_up_if_never_arrived(&mut self, id: Option<contracts::OperationId>, code: &str) {
         let taken = id.and_then(|id| self.take(id));
         if code == NEVER_ARRIVED {
-            let waiting = match &self.intent {
-                Intent::RequiresAction { attempt, .. } if Some(attempt.id) == id => Some(attempt),
-                Intent::RequiresAction { .. }
-                | Intent::Noted
-                | Intent::RequiresMethod { .. }
-                | Intent::Processing
-                | Intent::AwaitingTransfer
-                | Intent::NotRequired { .. }
-                | Intent::Authorised { .. }
-                | Intent::PartlyCaptured { .. }
-                | Intent::Captured { .. }
-                | Intent::Failed { .. }
-                | Intent::Voided { .. }
-                | Intent::Expired
-                | Intent::Conflicted { .. } => None,
-            };
-            self.given_up.extend(taken.or_else(|| waiting.cloned()));
+            let waiting = self.waiting_attempt().filter(|attempt| Some(attempt.id) == id);
+            let waiting = waiting.cloned();
+            self.given_up.extend(taken.or(waiting));
         }
     }
 

@@ -450,13 +450,31 @@ impl Payment {
         removed
     }
 
+    /// The authorisation that waits for the shopper, if one does.
+    pub const fn waiting_attempt(&self) -> Option<&Operation> {
+        match &self.intent {
+            Intent::RequiresAction { attempt, .. } => Some(attempt),
+            Intent::Noted
+            | Intent::RequiresMethod { .. }
+            | Intent::Processing
+            | Intent::AwaitingTransfer
+            | Intent::NotRequired { .. }
+            | Intent::Authorised { .. }
+            | Intent::PartlyCaptured { .. }
+            | Intent::Captured { .. }
+            | Intent::Failed { .. }
+            | Intent::Voided { .. }
+            | Intent::Expired
+            | Intent::Conflicted { .. } => None,
+        }
+    }
+
     /// The operation a provider can be asked about: the one under way, or the one that waits for
     /// the shopper.
     pub const fn open_operation(&self) -> Option<&Operation> {
-        match (&self.operation, &self.intent) {
-            (Some(operation), _) => Some(operation),
-            (None, Intent::RequiresAction { attempt, .. }) => Some(attempt),
-            (None, _) => None,
+        match &self.operation {
+            Some(operation) => Some(operation),
+            None => self.waiting_attempt(),
         }
     }
 

@@ -6,7 +6,7 @@ use platform::db::Tx;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::{Event, Operation, OperationKind, Payment};
+use crate::domain::{Event, Operation, Payment};
 
 /// The timer that asks a provider what became of an operation.
 pub const ASK: &str = "payment.ask";
@@ -36,7 +36,7 @@ pub(super) fn up(tx: &mut Tx<'_>, event: &Event, after: &Payment, cause: &Cause)
             let operation = after.open_operation().filter(|open| open.id == *operation);
             if let Some(operation) = operation.cloned() {
                 let id = tx.id::<()>().uuid();
-                effect(tx, id, name(&operation), &operation, after, cause);
+                effect(tx, id, operation.kind.name(), &operation, after, cause);
             }
         }
         Event::Asked { operation } => {
@@ -74,15 +74,6 @@ pub(super) fn up(tx: &mut Tx<'_>, event: &Event, after: &Payment, cause: &Cause)
         | Event::OrderEnded { .. }
         | Event::Closed
         | Event::RetryOrdered => {}
-    }
-}
-
-const fn name(operation: &Operation) -> &'static str {
-    match operation.kind {
-        OperationKind::Authorise { .. } => "authorise",
-        OperationKind::Capture { .. } => "capture",
-        OperationKind::Void => "void",
-        OperationKind::Refund { .. } => "refund",
     }
 }
 

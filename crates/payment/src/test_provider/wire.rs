@@ -230,18 +230,6 @@ impl View {
 }
 
 impl Call {
-    /// The payment it names, where it names one.
-    pub fn payment(&self) -> Option<&str> {
-        match self {
-            Self::Create { .. } => None,
-            Self::Capture { payment, .. }
-            | Self::Void { payment, .. }
-            | Self::Refund { payment, .. }
-            | Self::Confirm { payment }
-            | Self::Refuse { payment } => Some(payment),
-        }
-    }
-
     /// Its idempotency key, where it has one.
     pub fn key(&self) -> Option<&str> {
         match self {
