@@ -33,9 +33,8 @@ pub fn to_contract(event: &Event, after: &Payment) -> Option<Payload> {
         Event::Authorised { held, .. } => {
             PaymentAuthorized { payment_id, order_id, amount: money(held.authorised_minor) }.into()
         }
-        Event::Charged { held, .. } | Event::Collected { held } => {
-            captured(held.captured_minor, None).into()
-        }
+        Event::Charged { held, .. } => captured(held.captured_minor, None).into(),
+        Event::Collected { receipt, .. } => captured(receipt.amount_minor, None).into(),
         Event::Captured { amount_minor, shipment_id, .. } => {
             captured(*amount_minor, *shipment_id).into()
         }

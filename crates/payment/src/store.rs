@@ -16,8 +16,8 @@ pub use documents::{
     insert_documents, lock_series, move_series, persons_of,
 };
 pub use payments::{
-    OperationRow, Stored, count_unknown, ending, insert, insert_operations, listed, load, may_see,
-    operations_of, operations_since, payments_since, update, waiting,
+    OperationRow, Stored, count_for_people, count_unknown, ending, insert, insert_operations,
+    listed, load, may_see, operations_of, operations_since, payments_since, update, waiting,
 };
 pub use webhooks::{WebhookRow, insert_webhook};
 
@@ -37,12 +37,14 @@ pub const STATEMENTS: &[&str] = &[
     documents::LOCK_SERIES,
     documents::MOVE_SERIES,
     documents::PERSON_OF,
+    payments::COUNT_FOR_PEOPLE,
     payments::COUNT_UNKNOWN,
     payments::ENDING,
     payments::INSERT,
     payments::INSERT_OPERATION,
     payments::LIST,
     payments::LIST_BY_STATUS,
+    payments::LIST_FOR_PEOPLE,
     payments::LOAD,
     payments::MAY_SEE,
     payments::OPERATIONS_OF,

@@ -27,11 +27,15 @@ use crate::{Error, PaymentService};
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Collection {
-    /// How much: exactly what is owed.
+    /// How much came.
     amount: Money,
     /// Where it is noted: the carrier's receipt, a line of a statement.
     #[schema(min_length = 1, max_length = 200)]
     reference: String,
+    /// Whether it is meant to differ from what is due: part of it, more than it, or money that came
+    /// after the order had ended. Without this only exactly what is due is taken.
+    #[serde(default)]
+    differs: bool,
 }
 
 /// Money that a person has given back.
@@ -86,7 +90,7 @@ pub(super) async fn collect(
 ) -> Result<Json<PaymentView>, Error> {
     staff.require(KEEPERS)?;
     let reference = words("/reference", &body.reference, 200)?;
-    let command = Command::Collect { amount: body.amount, reference };
+    let command = Command::Collect { amount: body.amount, reference, differs: body.differs };
     let request = asked(&context.principal, &key, "collect", id, &body);
     carry_out(&service, id, Access::Staff, command, request, context.cause(id.to_string())).await
 }

@@ -38,6 +38,8 @@ pub struct Credit {
     pub amount_minor: i64,
     /// The same by rate, as far as it was said.
     pub amounts: Vec<Taxed>,
+    /// What is kept afterwards, in minor units: no less than that stays invoiced.
+    pub kept_minor: i64,
     /// Why.
     pub reason: String,
 }
@@ -56,7 +58,7 @@ impl Settled {
 /// What `event` leaves in the books.
 pub fn aftermath(event: &Event, before: &Payment, after: &Payment, bill: &Bill) -> Aftermath {
     let (by, settled) = settled(event, before);
-    let by_hand = after.held().is_some_and(|held| held.method.provider.is_none());
+    let by_hand = after.held().is_some_and(|held| held.is_by_hand());
     let taken_minor = after.captured_minor() - before.captured_minor();
     let returned_minor = after.refunded_minor() - before.refunded_minor();
     let money_in = Journal::money_in(taken_minor, by_hand);
@@ -65,9 +67,8 @@ pub fn aftermath(event: &Event, before: &Payment, after: &Payment, bill: &Bill) 
         settled,
         moved: money_in.into_iter().chain(money_out).map(|journal| (by, journal)).collect(),
         // Nothing is supplied under an order that has ended: late money only comes and goes.
-        charge: charge(event, after, bill, taken_minor)
-            .filter(|_| after.is_open() && taken_minor > 0),
-        credit: credit(event, before, returned_minor),
+        charge: charge(event, before, after, bill).filter(|_| after.is_open()),
+        credit: credit(event, before, after),
     }
 }
 
@@ -139,13 +140,23 @@ fn settled(event: &Event, before: &Payment) -> (Option<OperationId>, Vec<Settled
 
 fn charge(
     event: &Event,
+    before: &Payment,
     after: &Payment,
     bill: &Bill,
-    taken_minor: i64,
 ) -> Option<(Charge, Option<ShipmentId>)> {
     let otherwise = bill.lines.first().map(|line| &line.amount);
+    // What comes by hand in parts is invoiced once, when all of it is there; what comes over it is
+    // not a sale.
+    if after.is_covered_by_hand() {
+        let charge = bill.whole(&after.removed()).coming_to(after.owed_minor(), otherwise);
+        return (!before.is_covered_by_hand()).then_some((charge, None));
+    }
+    let taken_minor = after.captured_minor() - before.captured_minor();
+    if taken_minor <= 0 {
+        return None;
+    }
     let (charge, shipment_id) = match event {
-        Event::Charged { .. } | Event::Collected { .. } => (bill.whole(&after.removed()), None),
+        Event::Charged { .. } => (bill.whole(&after.removed()), None),
         Event::Captured { portion, shipment_id, .. } => {
             let charge = match portion {
                 Portion::Everything => bill.whole(&after.removed()),
@@ -178,6 +189,7 @@ fn charge(
         | Event::MethodChosen { .. }
         | Event::TransferAwaited
         | Event::NotRequired { .. }
+        | Event::Collected { .. }
         | Event::ParcelNoted { .. }
         | Event::RefundNoted { .. }
         | Event::Reduced(_)
@@ -188,11 +200,12 @@ fn charge(
     Some((charge.coming_to(taken_minor, otherwise), shipment_id))
 }
 
-fn credit(event: &Event, before: &Payment, returned_minor: i64) -> Option<Credit> {
+fn credit(event: &Event, before: &Payment, after: &Payment) -> Option<Credit> {
     let Event::Refunded { refund_id, .. } = event else { return None };
     let refund = before.refunds.iter().find(|refund| Some(refund.refund_id) == *refund_id);
     Some(Credit {
-        amount_minor: returned_minor,
+        amount_minor: after.refunded_minor() - before.refunded_minor(),
+        kept_minor: after.captured_minor() - after.refunded_minor(),
         amounts: refund.map(|refund| refund.amounts.clone()).unwrap_or_default(),
         reason: refund.map_or_else(|| "The order has ended".to_owned(), |r| r.reason.clone()),
     })

@@ -104,7 +104,10 @@ impl Payment {
                 self.choice.tried = true;
                 self.intent = Intent::NotRequired { terms: *terms };
             }
-            Event::Collected { held } => self.intent = Intent::Captured { held: held.clone() },
+            Event::Collected { receipt, held } => {
+                self.receipts.push(receipt.clone());
+                self.intent = self.placed(held.clone());
+            }
             Event::ParcelNoted { parcel } => self.parcels.push(parcel.clone()),
             Event::RefundNoted { refund } => self.refunds.push(refund.clone()),
             Event::Reduced(reduction) => {
@@ -209,7 +212,6 @@ impl Payment {
 
     /// Moves between authorised, partly captured and captured as the amounts say.
     fn place(&mut self) {
-        let owed_minor = self.owed_minor();
         let held = match &self.intent {
             Intent::Authorised { held }
             | Intent::PartlyCaptured { held }
@@ -225,13 +227,20 @@ impl Payment {
             | Intent::Expired
             | Intent::Conflicted { .. } => return,
         };
-        self.intent = if held.captured_minor == 0 {
+        self.intent = self.placed(held);
+    }
+
+    /// Where money is, by what of it has been taken.
+    fn placed(&self, held: Held) -> Intent {
+        // What people receive has no guarantee that could be used up: the rest may still come.
+        let no_more = held.capturable_minor() == 0 && !held.is_by_hand();
+        if held.captured_minor == 0 {
             Intent::Authorised { held }
-        } else if held.captured_minor >= owed_minor || held.capturable_minor() == 0 {
+        } else if held.captured_minor >= self.owed_minor() || no_more {
             Intent::Captured { held }
         } else {
             Intent::PartlyCaptured { held }
-        };
+        }
     }
 
     fn conflicted(&mut self, by: contracts::OperationId, reason: &str, held: Option<&Held>) {

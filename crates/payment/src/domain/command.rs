@@ -4,7 +4,9 @@ use contracts::events::{LineQuantity, PaymentTerms, Taxed};
 use contracts::{LineId, Money, OperationId, ShipmentId, Timestamp};
 use uuid::Uuid;
 
-use super::{Choice, EndReason, Held, Method, Operation, Parcel, Reduction, Refund, Reply, Status};
+use super::{
+    Choice, EndReason, Held, Method, Operation, Parcel, Receipt, Reduction, Refund, Reply, Status,
+};
 
 /// When a command is carried out, and the id of the operation it may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +70,14 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// A person has received the money: cash at the door, a transfer.
+    /// A person has received money: cash at the door, a transfer.
     Collect {
         /// How much.
         amount: Money,
         /// Where it is noted: a receipt, a line of a statement.
         reference: String,
+        /// Whether it is meant to differ from what is due.
+        differs: bool,
     },
     /// A person has given back money that no provider can.
     PayOut {
@@ -251,8 +255,10 @@ pub enum Event {
         /// When it is paid, if anything is owed.
         terms: PaymentTerms,
     },
-    /// A person has received the money.
+    /// A person has received money.
     Collected {
+        /// What came.
+        receipt: Receipt,
         /// What there is now.
         held: Held,
     },
@@ -294,11 +300,17 @@ pub enum Refusal {
     /// No money is waited for that a person could receive.
     #[error("the payment is {}, and nothing is to be collected", .0.name())]
     NothingToCollect(Status),
-    /// It is not what is owed.
-    #[error("{owed} is owed")]
+    /// It is not what is due.
+    #[error("{due} is due")]
     AmountDiffers {
         /// What is.
-        owed: Money,
+        due: Money,
+    },
+    /// The receipt was noted with another amount.
+    #[error("{noted} was noted under this reference")]
+    ReceiptDiffers {
+        /// Which.
+        noted: Money,
     },
     /// There is no such refund for a person to pay out.
     #[error("nothing is to be paid out by hand")]

@@ -135,6 +135,7 @@ fn payment(intent: Intent) -> Payment {
         refunds: Vec::new(),
         reductions: Vec::new(),
         given_up: Vec::new(),
+        receipts: Vec::new(),
     }
 }
 
@@ -219,7 +220,10 @@ pub fn commands() -> Vec<(&'static str, Command)> {
                 reason: "goodwill".to_owned(),
             },
         ),
-        ("collect", Command::Collect { amount: AMOUNT, reference: "receipt 1".to_owned() }),
+        (
+            "collect",
+            Command::Collect { amount: AMOUNT, reference: "receipt 1".to_owned(), differs: true },
+        ),
         ("pay out", Command::PayOut { refund_id: None }),
         ("retry", Command::Retry),
         ("end order, failed", end(EndReason::Failed)),

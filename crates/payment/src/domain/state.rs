@@ -48,6 +48,9 @@ pub struct Payment {
     /// Operations that were given up because the provider had never heard of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given_up: Vec<Operation>,
+    /// What people have received by hand, in the order in which they noted it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
 }
 
 /// Whether the order still stands.
@@ -66,7 +69,7 @@ pub enum OrderStanding {
 }
 
 /// How an order ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// It could not be served.
@@ -184,10 +187,24 @@ impl Held {
         }
     }
 
+    /// Whether people move it, and no provider.
+    pub const fn is_by_hand(&self) -> bool {
+        self.method.provider.is_none()
+    }
+
     /// What is kept at present.
     pub const fn kept_minor(&self) -> i64 {
         self.captured_minor - self.refunded_minor
     }
+}
+
+/// Money that a person has received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Where it is noted: the carrier's receipt, a line of a statement. Each is noted once.
+    pub reference: String,
+    /// How much, in minor units.
+    pub amount_minor: i64,
 }
 
 /// How the customer means to pay.
@@ -375,6 +392,7 @@ impl Payment {
             refunds: Vec::new(),
             reductions: Vec::new(),
             given_up: Vec::new(),
+            receipts: Vec::new(),
         }
     }
 

@@ -206,3 +206,69 @@ async fn cash_at_the_door_is_noted_by_staff_and_invoiced() {
         );
     }
 }
+
+fn transferred(amount: i64, reference: &str) -> serde_json::Value {
+    let amount = json!({"amount_minor": amount, "currency": "EUR"});
+    json!({"amount": amount, "reference": reference, "differs": true})
+}
+
+#[tokio::test]
+async fn staff_are_shown_what_they_have_to_pay_out_of_a_cancelled_order() {
+    for shop in shops().await {
+        let order = shop.paid("transfer", "").await;
+        let collect = format!("/payments/{}/collect", order.id);
+        shop.post(&collect, Some("kst_test_support"), "k1", &transferred(3_500, "1")).await;
+        let waiting = shop.staff_sees("/payments?needs_person=true").await;
+        assert_eq!(waiting["items"], json!([]));
+        shop.cancel(&order).await;
+        let waiting = shop.staff_sees("/payments?needs_person=true&status=captured").await;
+        let view = &waiting["items"][0];
+        assert_eq!(
+            (&view["ended"], &view["needs_person"]),
+            (&json!("cancelled"), &json!("pay_out"))
+        );
+        assert_eq!(view["to_pay_out"]["amount_minor"], 3_500);
+        let counted = shop.db.read(payment::audit::PaymentsForPeople).await.unwrap();
+        assert_eq!(counted, [("pay_out".to_owned(), 1)]);
+        let (_, guests) = shop.get(&format!("/payments/{}", order.id), Some(&order.token)).await;
+        assert!(!guests.contains("needs_person") && guests.contains("cancelled"), "{guests}");
+        let pay_out = format!("/payments/{}/pay-out", order.id);
+        let (status, view) = shop.post(&pay_out, Some("kst_test_support"), "k2", &json!({})).await;
+        assert_eq!((status.as_u16(), &view["refunded"]["amount_minor"]), (200, &json!(3_500)));
+        let waiting = shop.staff_sees("/payments?needs_person=true").await;
+        assert_eq!(waiting["items"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_may_come_in_parts_and_be_more_and_its_excess_is_not_credited() {
+    for shop in shops().await {
+        let order = shop.paid("transfer", "").await;
+        let collect = format!("/payments/{}/collect", order.id);
+        let staff = Some("kst_test_support");
+        let (_, view) = shop.post(&collect, staff, "k1", &transferred(3_000, "1")).await;
+        assert_eq!(view["status"], "partly_captured");
+        let (_, view) = shop.post(&collect, staff, "k2", &transferred(600, "2")).await;
+        assert_eq!(
+            (&view["status"], &view["captured"]["amount_minor"]),
+            (&json!("captured"), &json!(3_600))
+        );
+        let granted = RefundGranted {
+            order_id: order.id,
+            refund_id: shop.db.ids().uuid(),
+            amounts: vec![taxed(100)],
+            total: eur(100),
+            line_id: None,
+            reason: "paid too much".to_owned(),
+        };
+        shop.hear(order.id, 30, granted.clone()).await;
+        let pay_out = format!("/payments/{}/pay-out", order.id);
+        let body = json!({"refund_id": granted.refund_id});
+        let (status, _) = shop.post(&pay_out, staff, "k3", &body).await;
+        assert_eq!(status.as_u16(), 200);
+        let said = ["payment.captured", "payment.captured", "invoice.issued", "payment.refunded"];
+        assert_eq!(shop.said().await, said);
+        let invoices = shop.staff_sees(&format!("/invoices?order_id={}", order.id)).await;
+        assert_eq!(invoices["items"][0]["gross_minor"], 3_500);
+    }
+}
