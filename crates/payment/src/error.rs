@@ -79,6 +79,11 @@ fn refused(refusal: &Refusal) -> Problem {
         | Refusal::ReceiptDiffers { .. }
         | Refusal::NothingToPayOut
         | Refusal::NothingToRetry
+        | Refusal::TransferTakesLonger
+        | Refusal::NoAttemptLeft
+        | Refusal::NotConflicted(_)
+        | Refusal::Busy
+        | Refusal::AccountDoesNotFit { .. }
         | Refusal::NotAuthorised(_) => {
             Problem::new(StatusCode::CONFLICT, "state-conflict", sentence(refusal))
         }

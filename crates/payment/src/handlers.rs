@@ -199,6 +199,9 @@ fn count(event: &Event) {
         Event::Charged { .. } | Event::Captured { .. } | Event::Collected { .. } => "captured",
         Event::Refunded { .. } => "refunded",
         Event::Voided { .. } => "voided",
+        Event::FoundTaken { .. } => "found_taken",
+        Event::Stray { .. } => "stray",
+        Event::EndTold { .. } => "guarantee_ends",
         Event::Requested { .. }
         | Event::Resent { .. }
         | Event::Asked { .. }
@@ -208,6 +211,8 @@ fn count(event: &Event) {
         | Event::MethodChosen { .. }
         | Event::TransferAwaited
         | Event::NotRequired { .. }
+        | Event::Settled { .. }
+        | Event::RestGivenUp { .. }
         | Event::ParcelNoted { .. }
         | Event::RefundNoted { .. }
         | Event::Reduced(_)

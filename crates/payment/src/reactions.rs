@@ -126,6 +126,7 @@ fn reduce(reduced: &OrderReduced, version: i64) -> Command {
     Command::Reduce(Reduction {
         version,
         lines: reduced.lines.clone(),
+        amounts: reduced.amounts.clone(),
         owed_minor: reduced.owed.amount_minor,
     })
 }
@@ -144,18 +145,19 @@ fn refund(granted: &RefundGranted) -> Command {
 /// and comes again in an hour.
 async fn sweep(tx: &mut Tx<'_>, delivery: &Delivery) -> Result<Vec<Ask>> {
     let now = tx.now();
-    for payment_id in store::ending(tx, now.plus(NOTICE), SWEPT).await? {
-        metrics::counter!("payment_authorisations_ending_total").increment(1);
-        tracing::warn!(%payment_id, "an authorisation ends soon and its money has not been taken");
-    }
+    let ending = store::ending(tx, now.plus(NOTICE), SWEPT).await?;
+    metrics::counter!("payment_authorisations_ending_total")
+        .increment(u64::try_from(ending.len()).unwrap_or(0));
     let waiting = store::waiting(tx, now.minus(PATIENCE), SWEPT).await?;
     set_sweep(tx, delivery.cause());
-    let ask = |payment_id| Ask {
+    let ask = |(payment_id, command)| Ask {
         payment_id,
-        does: Does::Command(Command::Ask),
+        does: Does::Command(command),
         cause: delivery.cause().clone(),
     };
-    Ok(waiting.into_iter().map(ask).collect())
+    let waiting = waiting.into_iter().map(|payment_id| (payment_id, Command::Ask));
+    let ending = ending.into_iter().map(|payment_id| (payment_id, Command::TellEnd));
+    Ok(waiting.chain(ending).map(ask).collect())
 }
 
 /// Sets the next sweep: at the next full hour, so that setting it often moves nothing.

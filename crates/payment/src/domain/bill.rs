@@ -8,7 +8,7 @@ use contracts::events::{OrderPlaced, TaxMode, Taxed};
 use contracts::{Currency, LineId, Sku, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::ParcelLine;
+use super::{Event, ParcelLine, Payment, Portion};
 
 /// An order's amounts as they were when it was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct Charge {
     /// Shipping, by rate.
     pub shipping: Vec<Taxed>,
     /// What remains to make the whole: roundings after a reduction.
-    pub adjustment: Option<Taxed>,
+    pub adjustments: Vec<Taxed>,
 }
 
 /// Part of a bill's line, charged at one time.
@@ -114,7 +114,13 @@ impl Bill {
             let gone = removed.get(&line.line_id).copied().unwrap_or(0);
             line.part(index, 0, line.quantity - gone)
         });
-        Charge { lines: lines.collect(), shipping: self.shipping.clone(), adjustment: None }
+        let lines: Vec<ChargedLine> = lines.collect();
+        let ships = |charged: &ChargedLine| {
+            self.lines.get(charged.index).is_some_and(|line| line.requires_shipping)
+        };
+        // Nobody pays for the shipping of nothing.
+        let shipping = if lines.iter().any(ships) { self.shipping.clone() } else { Vec::new() };
+        Charge { lines, shipping, adjustments: Vec::new() }
     }
 
     /// What a parcel holds. The first one also carries the shipping, which is charged once, and
@@ -176,7 +182,7 @@ impl Charge {
     /// Every amount in it.
     pub fn amounts(&self) -> impl Iterator<Item = &Taxed> {
         let lines = self.lines.iter().map(|line| &line.amount);
-        lines.chain(&self.shipping).chain(&self.adjustment)
+        lines.chain(&self.shipping).chain(&self.adjustments)
     }
 
     /// The same charge, made to come to `total_minor` by an adjustment at the rate that has the
@@ -187,7 +193,7 @@ impl Charge {
         if missing != 0 {
             let largest = self.amounts().max_by_key(|amount| amount.gross_minor);
             let like = largest.or(otherwise).copied();
-            self.adjustment = like.map(|like| {
+            self.adjustments.extend(like.map(|like| {
                 let tax_minor = like.rate.included_in(missing);
                 Taxed {
                     net_minor: missing - tax_minor,
@@ -196,10 +202,69 @@ impl Charge {
                     rate: like.rate,
                     zero_reason: like.zero_reason,
                 }
-            });
+            }));
         }
         self
     }
+}
+
+impl Charge {
+    /// The same charge, made to come to `amounts` at each of their rates.
+    #[must_use]
+    pub fn saying(mut self, amounts: &[Taxed]) -> Self {
+        let missing = less(amounts, &by_rate(self.amounts()));
+        let matters = |amount: &Taxed| amount.gross_minor != 0 || amount.tax_minor != 0;
+        self.adjustments.extend(missing.into_iter().filter(matters));
+        self
+    }
+}
+
+impl Payment {
+    /// What is owed at each rate, where it is known and comes to what is owed.
+    pub(super) fn owed_by_rate(&self, bill: &Bill) -> Option<Vec<Taxed>> {
+        let lines = bill.lines.iter().map(|line| &line.amount);
+        let agreed = by_rate(lines.chain(&bill.shipping));
+        let off = by_rate(self.reductions.iter().flat_map(|reduction| &reduction.amounts));
+        let owed = less(&agreed, &off);
+        let sum: i64 = owed.iter().map(|amount| amount.gross_minor).sum();
+        (sum == self.owed_minor()).then_some(owed)
+    }
+
+    /// What the last capture of an order is for, at each rate, where that is known and comes to
+    /// what was taken.
+    pub(super) fn still_to_invoice(
+        &self,
+        event: &Event,
+        bill: &Bill,
+        taken_minor: i64,
+    ) -> Option<Vec<Taxed>> {
+        let mut open = self.owed_by_rate(bill)?;
+        if let Event::Captured { portion: Portion::Parcel | Portion::Rest, shipment_id, .. } = event
+        {
+            for (place, parcel) in self.parcels.iter().enumerate() {
+                if Some(parcel.shipment_id) != *shipment_id {
+                    let charge = bill.parcel(&parcel.lines, place == 0);
+                    open = less(&open, &by_rate(charge.amounts()));
+                }
+            }
+        }
+        let sum: i64 = open.iter().map(|amount| amount.gross_minor).sum();
+        (sum == taken_minor).then_some(open)
+    }
+}
+
+/// Amounts less others, at each rate.
+fn less(amounts: &[Taxed], others: &[Taxed]) -> Vec<Taxed> {
+    let others: Vec<Taxed> = others
+        .iter()
+        .map(|other| Taxed {
+            net_minor: -other.net_minor,
+            tax_minor: -other.tax_minor,
+            gross_minor: -other.gross_minor,
+            ..*other
+        })
+        .collect();
+    by_rate(amounts.iter().chain(&others))
 }
 
 /// Sums amounts by rate and reason, in the order of the rates, highest first.
@@ -244,7 +309,7 @@ mod tests {
         };
         let charge = Charge { shipping: vec![like], ..Charge::default() }.coming_to(132, None);
         assert_eq!(charge.total_minor(), 132);
-        let adjustment = charge.adjustment.unwrap();
+        let adjustment = charge.adjustments[0];
         assert_eq!((adjustment.net_minor, adjustment.tax_minor), (10, 2));
     }
 

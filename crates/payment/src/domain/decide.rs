@@ -1,6 +1,6 @@
 //! What a command changes. What follows from it by itself is in `next`.
 
-use contracts::events::LineQuantity;
+use contracts::events::{LineQuantity, PaymentTerms};
 
 use super::{
     Bill, Choice, Command, Event, Intent, Moment, OrderStanding, Parcel, ParcelLine, ParcelState,
@@ -19,7 +19,7 @@ impl Payment {
         bill: &Bill,
         moment: Moment,
     ) -> Result<Vec<Event>, Refusal> {
-        let mut events = self.first(command, moment)?;
+        let mut events = self.first(command, bill, moment)?;
         if events.is_empty() && !matches!(command, Command::Begin) {
             return Ok(events);
         }
@@ -35,7 +35,7 @@ impl Payment {
         Ok(events)
     }
 
-    fn first(&self, command: &Command, moment: Moment) -> Result<Vec<Event>, Refusal> {
+    fn first(&self, command: &Command, bill: &Bill, moment: Moment) -> Result<Vec<Event>, Refusal> {
         match command {
             Command::Begin => Ok(Vec::new()),
             Command::ChooseMethod { method, token } => {
@@ -80,6 +80,8 @@ impl Payment {
             }
             Command::PayOut { refund_id } => self.pay_out(*refund_id),
             Command::Retry => self.retry(),
+            Command::Settle { account } => self.settle(account, bill),
+            Command::TellEnd => Ok(self.tell_end()),
         }
     }
 
@@ -92,10 +94,12 @@ impl Payment {
         }
         match &self.intent {
             Intent::Noted | Intent::RequiresMethod { .. } | Intent::AwaitingTransfer => {
+                self.allows(&choice)?;
                 Ok(vec![Event::MethodChosen { choice }])
             }
             // What waits for the shopper is given up first, and only one change at a time.
             Intent::RequiresAction { .. } if self.operation.is_none() => {
+                self.allows(&choice)?;
                 Ok(vec![Event::MethodChosen { choice }])
             }
             Intent::RequiresAction { .. }
@@ -109,6 +113,26 @@ impl Payment {
             | Intent::Expired
             | Intent::Conflicted { .. } => Err(Refusal::NotWaitingForMethod(self.status())),
         }
+    }
+
+    /// Whether there is time and leave for another way to pay.
+    fn allows(&self, choice: &Choice) -> Result<(), Refusal> {
+        let Some(method) = &choice.method else { return Ok(()) };
+        let late = method.terms == PaymentTerms::Transfer
+            && self.placed_terms != Some(PaymentTerms::Transfer);
+        if late {
+            Err(Refusal::TransferTakesLonger)
+        } else if method.provider.is_some() && self.attempts_left() == 0 {
+            Err(Refusal::NoAttemptLeft)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Once for each guarantee.
+    fn tell_end(&self) -> Vec<Event> {
+        let ends_at = self.guarantee_ends_at().filter(|ends_at| self.end_told != Some(*ends_at));
+        ends_at.map(|ends_at| Event::EndTold { ends_at }).into_iter().collect()
     }
 
     fn pack(

@@ -1,9 +1,10 @@
 //! What only a person can do for a payment, so that staff can be shown it.
 
+use contracts::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Clearing, Intent, OrderStanding, ParcelState, Payment, RefundState};
+use super::{Clearing, Intent, OrderStanding, ParcelState, Payment, RefundState, Status};
 
 /// What a person has to see to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -15,6 +16,8 @@ pub enum NeedsPerson {
     Conflicted,
     /// The provider refused something that can be tried again.
     Refused,
+    /// A guarantee ends, and its money has not been taken.
+    GuaranteeEnds,
 }
 
 impl NeedsPerson {
@@ -24,6 +27,7 @@ impl NeedsPerson {
             Self::PayOut => "pay_out",
             Self::Conflicted => "conflicted",
             Self::Refused => "refused",
+            Self::GuaranteeEnds => "guarantee_ends",
         }
     }
 }
@@ -37,6 +41,8 @@ impl Payment {
             Some(NeedsPerson::Conflicted)
         } else if self.was_refused() {
             Some(NeedsPerson::Refused)
+        } else if self.end_told.is_some() && self.end_told == self.guarantee_ends_at() {
+            Some(NeedsPerson::GuaranteeEnds)
         } else {
             None
         }
@@ -59,8 +65,18 @@ impl Payment {
         }
     }
 
+    /// When what is guaranteed ends, while it is still to be taken.
+    pub fn guarantee_ends_at(&self) -> Option<Timestamp> {
+        let waits = matches!(self.status(), Status::Authorised | Status::PartlyCaptured);
+        let held = self.held().filter(|held| waits && held.capturable_minor() > 0);
+        held.map(|held| held.expires_at)
+    }
+
     /// Whether the provider refused something that can be tried again.
     pub(super) fn was_refused(&self) -> bool {
+        if self.strays.iter().any(|stray| stray.refused.is_some()) {
+            return true;
+        }
         match &self.order {
             OrderStanding::Ended { clearing: Clearing::Stuck { .. }, .. } => true,
             OrderStanding::Ended { clearing: Clearing::Going, .. } => false,

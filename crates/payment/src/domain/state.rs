@@ -51,6 +51,18 @@ pub struct Payment {
     /// What people have received by hand, in the order in which they noted it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
+    /// When the money of the method comes that the order was placed with: its deadline goes by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed_terms: Option<PaymentTerms>,
+    /// How many attempts to pay have been begun.
+    #[serde(default)]
+    pub attempts: i64,
+    /// Money at a provider beside what is held: attempts that had been given up and took place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<Stray>,
+    /// The end of a guarantee that staff have been told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_told: Option<Timestamp>,
 }
 
 /// Whether the order still stands.
@@ -198,6 +210,16 @@ impl Held {
     }
 }
 
+/// Money at a provider that belongs to nothing: it goes back by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stray {
+    /// By whom it is held, how much.
+    pub held: Held,
+    /// Why the provider will not give it up or back, if it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
 /// Money that a person has received.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -299,6 +321,9 @@ pub struct Reduction {
     pub version: i64,
     /// What will not be delivered.
     pub lines: Vec<LineQuantity>,
+    /// What is no longer owed, by rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amounts: Vec<Taxed>,
     /// What is owed for the whole order from then on, in minor units.
     pub owed_minor: i64,
 }
@@ -361,8 +386,8 @@ impl Status {
     }
 }
 
-/// How often a customer may be declined.
-pub(super) const MAX_DECLINES: i64 = 5;
+/// How many attempts to pay may be begun.
+const MAX_ATTEMPTS: i64 = 5;
 
 impl Payment {
     /// A payment for an order that was just placed.
@@ -379,6 +404,7 @@ impl Payment {
             deadline: placed.deadline,
             order: OrderStanding::Open,
             intent: Intent::Noted,
+            placed_terms: method.as_ref().map(|method| method.terms),
             choice: Choice {
                 code: placed.payment_method.code.clone(),
                 token: placed.payment_method.token.clone(),
@@ -393,6 +419,9 @@ impl Payment {
             reductions: Vec::new(),
             given_up: Vec::new(),
             receipts: Vec::new(),
+            attempts: 0,
+            strays: Vec::new(),
+            end_told: None,
         }
     }
 
@@ -450,8 +479,15 @@ impl Payment {
     }
 
     /// How often another method may still be tried.
-    pub const fn attempts_left(&self) -> i64 {
-        MAX_DECLINES - self.declines
+    pub fn attempts_left(&self) -> i64 {
+        (MAX_ATTEMPTS - self.attempts.max(self.declines)).max(0)
+    }
+
+    /// How often another method may be tried once this attempt is declined; one that came to no
+    /// request counts as well.
+    pub(super) fn left_after_decline(&self, requested: bool) -> i64 {
+        let attempts = self.attempts + i64::from(!requested);
+        (MAX_ATTEMPTS - attempts.max(self.declines + 1)).max(0)
     }
 
     /// Whether the order still stands.

@@ -81,6 +81,7 @@ impl Given {
             deadline: Timestamp::from_micros(1_800_000_000),
             order: OrderStanding::Open,
             intent: Intent::Noted,
+            placed_terms: Some(method.terms),
             choice: Choice {
                 code: method.code.clone(),
                 token: Some("ok".to_owned()),
@@ -95,6 +96,9 @@ impl Given {
             reductions: Vec::new(),
             given_up: Vec::new(),
             receipts: Vec::new(),
+            attempts: 0,
+            strays: Vec::new(),
+            end_told: None,
         };
         Self { payment, bill, now: Timestamp::from_micros(1_000_000), ids: 1_000, last: Vec::new() }
     }
@@ -464,7 +468,8 @@ fn a_short_pick_that_is_heard_of_late_leaves_no_odd_cent() {
     let given = Given::authorised(card()).packed(1, &[(1, 3), (2, 1)]).done();
     assert_eq!(money(&given), (2_500, 0));
     let missing = LineQuantity { line_id: line_id(2), sku: "CUP".parse().unwrap(), quantity: 1 };
-    let reduction = Reduction { version: 4, lines: vec![missing], owed_minor: 2_501 };
+    let reduction =
+        Reduction { version: 4, lines: vec![missing], amounts: Vec::new(), owed_minor: 2_501 };
     let given = given.when(Command::Reduce(reduction));
     assert_eq!(given.payment.operation.as_ref().unwrap().amount_minor, 1);
     let given = given.done();
@@ -475,7 +480,8 @@ fn a_short_pick_that_is_heard_of_late_leaves_no_odd_cent() {
 fn less_is_taken_where_less_is_owed() {
     let given = Given::authorised(card());
     let missing = LineQuantity { line_id: line_id(2), sku: "CUP".parse().unwrap(), quantity: 2 };
-    let reduction = Reduction { version: 4, lines: vec![missing], owed_minor: 1_500 };
+    let reduction =
+        Reduction { version: 4, lines: vec![missing], amounts: Vec::new(), owed_minor: 1_500 };
     let given = given.when(Command::Reduce(reduction)).packed(1, &[(1, 3)]).done();
     assert_eq!((given.payment.status(), money(&given)), (Status::Captured, (1_500, 0)));
 }
@@ -485,7 +491,8 @@ fn what_needs_no_parcel_is_paid_when_nothing_is_left_to_ship() {
     let mut given = Given::authorised(card());
     given.bill.lines[0].requires_shipping = false;
     let missing = LineQuantity { line_id: line_id(2), sku: "CUP".parse().unwrap(), quantity: 2 };
-    let reduction = Reduction { version: 4, lines: vec![missing], owed_minor: 1_000 };
+    let reduction =
+        Reduction { version: 4, lines: vec![missing], amounts: Vec::new(), owed_minor: 1_000 };
     let given = given.when(Command::Reduce(reduction)).done();
     assert_eq!((given.payment.status(), money(&given)), (Status::Captured, (1_000, 0)));
 }

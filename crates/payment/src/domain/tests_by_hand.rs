@@ -103,6 +103,7 @@ fn a_short_transfer_is_whole_once_no_more_is_owed() {
     let given = given.when(Command::Reduce(super::Reduction {
         version: 4,
         lines: Vec::new(),
+        amounts: Vec::new(),
         owed_minor: 3_000,
     }));
     assert_eq!((given.payment.status(), books(&before, &given)), (Status::Captured, (3_000, 0)));

@@ -42,9 +42,10 @@ pub(super) fn up(tx: &mut Tx<'_>, event: &Event, after: &Payment, cause: &Cause)
         Event::Asked { operation } => {
             let operation = after.in_doubt().find(|doubted| doubted.id == *operation);
             if let Some(operation) = operation.cloned() {
-                // Asked twice in one second is asked once: a returning browser costs no more.
-                let second = tx.now().micros().div_euclid(1_000_000).to_be_bytes();
-                let id = Uuid::new_v5(&operation.id.uuid(), &second);
+                // While one question waits, another is the same: a returning browser costs no more.
+                // One that was parked keeps nobody from asking for longer than ten minutes.
+                let while_it_waits = tx.now().micros().div_euclid(600_000_000).to_be_bytes();
+                let id = Uuid::new_v5(&operation.id.uuid(), &while_it_waits);
                 effect(tx, id, QUERY, &operation, after, cause);
             }
         }
@@ -68,6 +69,11 @@ pub(super) fn up(tx: &mut Tx<'_>, event: &Event, after: &Payment, cause: &Cause)
         | Event::TransferAwaited
         | Event::NotRequired { .. }
         | Event::Collected { .. }
+        | Event::FoundTaken { .. }
+        | Event::RestGivenUp { .. }
+        | Event::Stray { .. }
+        | Event::Settled { .. }
+        | Event::EndTold { .. }
         | Event::ParcelNoted { .. }
         | Event::RefundNoted { .. }
         | Event::Reduced(_)

@@ -255,14 +255,13 @@ struct Figures {
 
 impl Figures {
     fn of(payment: &Payment) -> Self {
-        use crate::domain::Status;
         let held = payment.held();
-        let guaranteed = matches!(payment.status(), Status::Authorised | Status::PartlyCaptured);
-        let open = held.filter(|held| guaranteed && held.capturable_minor() > 0);
+        // Of each guarantee staff are told once.
+        let ends_at = payment.guarantee_ends_at().filter(|at| payment.end_told != Some(*at));
         Self {
             authorised_minor: held.map_or(0, |held| held.authorised_minor),
             waits_since: payment.operation.as_ref().map(|operation| operation.requested_at),
-            ends_at: open.map(|held| held.expires_at),
+            ends_at,
         }
     }
 }
