@@ -3,7 +3,7 @@
 use contracts::{Money, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Reply;
+use crate::domain::{Account, Reply};
 use crate::provider::Asked;
 
 /// A request that changes something. What was asked is kept in the journal in this form.
@@ -199,6 +199,22 @@ impl View {
                 }
             },
             Asked::Capture | Asked::Void | Asked::Refund => self.reply_to_act(asked),
+        }
+    }
+
+    /// How the whole payment stands.
+    pub fn account(&self) -> Account {
+        let authorised = match self.state {
+            State::Authorised | State::Captured => self.amount,
+            State::RequiresAction | State::Voided | State::Declined => {
+                Money::zero(self.amount.currency)
+            }
+        };
+        Account {
+            reference: self.payment.clone(),
+            authorised,
+            captured_minor: self.captured_minor,
+            refunded_minor: self.refunded_minor,
         }
     }
 

@@ -272,3 +272,69 @@ async fn a_transfer_may_come_in_parts_and_be_more_and_its_excess_is_not_credited
         assert_eq!(invoices["items"][0]["gross_minor"], 3_500);
     }
 }
+
+#[tokio::test]
+async fn a_declined_customer_is_told_that_a_transfer_takes_too_long() {
+    for shop in shops().await {
+        let order = shop.paid("card", "decline").await;
+        let path = format!("/payments/{}/method", order.id);
+        let body = json!({"code": "transfer"});
+        let (status, problem) = shop.post(&path, Some(&order.token), "k1", &body).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (409, &json!("/problems/state-conflict")));
+        assert!(problem["detail"].as_str().unwrap().contains("transfer"), "{problem}");
+        assert_eq!(shop.status(&order).await, "requires_method");
+    }
+}
+
+#[tokio::test]
+async fn staff_who_settle_a_contradiction_are_told_what_the_provider_says() {
+    for shop in shops().await {
+        let order = shop.paid("card", "wrong_amount").await;
+        assert_eq!(shop.status(&order).await, "conflicted");
+        let path = format!("/payments/{}/settle", order.id);
+        let staff = Some("kst_test_support");
+        let (status, problem) = shop.post(&path, staff, "k1", &json!({})).await;
+        assert_eq!(status.as_u16(), 409);
+        let found = problem["detail"].as_str().unwrap();
+        assert!(
+            found.contains("34.99 EUR is guaranteed") && found.contains("35.00 EUR"),
+            "{found}"
+        );
+        let waiting = shop.staff_sees("/payments?needs_person=true").await;
+        assert_eq!(waiting["items"][0]["needs_person"], "conflicted");
+        // Cancelled, everything goes back, and nothing contradicts any more.
+        shop.cancel(&order).await;
+        let waiting = shop.staff_sees("/payments?needs_person=true").await;
+        assert_eq!(
+            (waiting["items"].clone(), shop.status(&order).await),
+            (json!([]), "voided".to_owned())
+        );
+        let (status, problem) = shop.post(&path, staff, "k2", &json!({})).await;
+        assert_eq!(status.as_u16(), 409);
+        assert!(problem["detail"].as_str().unwrap().contains("nothing contradicts"), "{problem}");
+        let guest = shop.post(&path, Some(&order.token), "k3", &json!({})).await;
+        assert_eq!(guest.0.as_u16(), 403);
+    }
+}
+
+#[tokio::test]
+async fn staff_are_told_once_of_each_authorisation_that_ends_however_many_ended_long_ago() {
+    for shop in shops().await {
+        let order = shop.paid("card", "ok").await;
+        let told = || async {
+            let waiting = shop.staff_sees("/payments?needs_person=true").await;
+            waiting["items"].as_array().unwrap().len()
+        };
+        shop.later(5 * 86_400).await;
+        assert_eq!(told().await, 0);
+        shop.later(86_400 + 7_200).await;
+        assert_eq!(told().await, 1);
+        let version = shop.staff_sees(&format!("/payments/{}", order.id)).await["version"].clone();
+        shop.later(10 * 86_400).await;
+        let later = shop.staff_sees(&format!("/payments/{}", order.id)).await;
+        assert_eq!(
+            (&later["version"], &later["needs_person"]),
+            (&version, &json!("guarantee_ends"))
+        );
+    }
+}
