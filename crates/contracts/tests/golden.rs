@@ -163,7 +163,7 @@ fn with_more_everywhere(json: &Value) -> Value {
             Value::Object(more)
         }
         Value::Array(items) => items.iter().map(with_more_everywhere).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => json.clone(),
     }
 }
 
