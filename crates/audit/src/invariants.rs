@@ -3,6 +3,7 @@
 mod documents;
 mod life;
 mod money;
+mod people;
 mod stock;
 
 #[cfg(test)]
@@ -52,6 +53,13 @@ pub fn always(facts: &Facts) -> Vec<Violation> {
     documents::numbers_have_no_gap(facts, &mut found);
     documents::chains_hold(facts, &mut found);
     documents::no_more_is_invoiced_than_taken(facts, &mut found);
+    found
+}
+
+/// What waits for a person: no promise is broken yet, and none is kept without one.
+pub fn for_people(facts: &Facts) -> Vec<Violation> {
+    let mut found = Vec::new();
+    people::what_is_to_be_paid_out(facts, &mut found);
     found
 }
 

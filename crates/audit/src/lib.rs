@@ -13,4 +13,4 @@ pub mod invariants;
 
 pub use collect::{Databases, collect};
 pub use facts::Facts;
-pub use invariants::{Violation, always, at_rest};
+pub use invariants::{Violation, always, at_rest, for_people};

@@ -143,6 +143,8 @@ pub enum Actor {
     Staff(String),
     /// A service, of its own accord.
     Service(Source),
+    /// Somebody a newer version knows of, as it is written.
+    Other(String),
 }
 
 impl PartialSchema for Actor {
@@ -166,6 +168,7 @@ impl fmt::Display for Actor {
             Self::Customer => f.write_str("customer"),
             Self::Staff(name) => write!(f, "staff:{name}"),
             Self::Service(source) => write!(f, "service:{source}"),
+            Self::Other(text) => f.write_str(text),
         }
     }
 }
@@ -189,7 +192,8 @@ impl Serialize for Actor {
 impl<'de> Deserialize<'de> for Actor {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
+        // Who did it is for people to read: a name of the future stops no event.
+        Ok(text.parse().unwrap_or_else(|_| Self::Other(text.into_owned())))
     }
 }
 

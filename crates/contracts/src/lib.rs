@@ -10,6 +10,7 @@
 mod envelope;
 pub mod events;
 mod ids;
+mod input;
 mod money;
 mod time;
 
@@ -19,5 +20,8 @@ pub use ids::{
     CartId, CreditNoteId, CustomerId, EventId, Id, InvoiceId, LineId, MessageId, OperationId,
     OrderId, PaymentId, ProductId, ShipmentId, Sku, SkuError, kinds,
 };
-pub use money::{Currency, Money, MoneyError, Rate, split_by_weights};
+pub use input::{AddressInput, ChosenMethodInput, MoneyInput};
+pub use money::{
+    Currency, Money, MoneyError, Rate, share_of_pieces, split_by_weights, sum_by_rate,
+};
 pub use time::{Timestamp, TimestampError};

@@ -6,11 +6,12 @@ use rust_decimal::{Decimal, RoundingStrategy, prelude::ToPrimitive};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::events::Taxed;
+
 pub use iso_currency::Currency;
 
 /// An amount in minor units (cents, pence, fils) of an ISO 4217 currency.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Money {
     /// How many minor units.
     pub amount_minor: i64,
@@ -159,6 +160,35 @@ pub fn split_by_weights(total_minor: i64, weights: &[i64]) -> Vec<i64> {
     parts
 }
 
+/// The share of the pieces `from..to` out of `quantity` in an amount. The first pieces take the odd
+/// units of money (the largest remainder of equal weights, ties by position), so that all pieces
+/// together are exactly the amount.
+pub fn share_of_pieces(total_minor: i64, quantity: i64, from: i64, to: i64) -> i64 {
+    let first = |pieces: i64| {
+        let each = total_minor.div_euclid(quantity);
+        each * pieces + total_minor.rem_euclid(quantity).min(pieces)
+    };
+    if quantity <= 0 { 0 } else { first(to) - first(from) }
+}
+
+/// Sums amounts of the same rate, and the same reason for none, in the order they first appear.
+pub fn sum_by_rate(amounts: impl IntoIterator<Item = Taxed>) -> Vec<Taxed> {
+    let mut sums: Vec<Taxed> = Vec::new();
+    for amount in amounts {
+        let same =
+            |sum: &&mut Taxed| sum.rate == amount.rate && sum.zero_reason == amount.zero_reason;
+        match sums.iter_mut().find(same) {
+            Some(sum) => {
+                sum.net_minor = sum.net_minor.saturating_add(amount.net_minor);
+                sum.tax_minor = sum.tax_minor.saturating_add(amount.tax_minor);
+                sum.gross_minor = sum.gross_minor.saturating_add(amount.gross_minor);
+            }
+            None => sums.push(amount),
+        }
+    }
+    sums
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -195,7 +225,28 @@ mod tests {
         assert_eq!(split_by_weights(-100, &[1, 1, 1]).iter().sum::<i64>(), -100);
     }
 
+    #[test]
+    fn the_first_pieces_of_a_line_take_the_odd_cents() {
+        let shares = |from, to| share_of_pieces(100, 3, from, to);
+        assert_eq!([shares(0, 1), shares(1, 2), shares(2, 3)], [34, 33, 33]);
+        assert_eq!(share_of_pieces(5, 0, 0, 1), 0);
+    }
+
     proptest! {
+        #[test]
+        fn however_a_line_is_cut_its_parts_are_the_line(
+            total in 0_i64..1_000_000, cuts in proptest::collection::vec(1_i64..20, 1..8),
+        ) {
+            let quantity: i64 = cuts.iter().sum();
+            let mut from = 0;
+            let mut sum = 0;
+            for cut in cuts {
+                sum += share_of_pieces(total, quantity, from, from + cut);
+                from += cut;
+            }
+            prop_assert_eq!(sum, total);
+        }
+
         #[test]
         fn parts_always_sum_to_the_whole(
             total in -1_000_000_000_i64..1_000_000_000,

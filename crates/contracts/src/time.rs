@@ -61,6 +61,11 @@ impl Timestamp {
         let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
         self.jiff().to_zoned(zone).date()
     }
+
+    /// Whether there is a time zone of this IANA name.
+    pub fn knows_zone(zone: &str) -> bool {
+        jiff::tz::TimeZone::get(zone).is_ok()
+    }
 }
 
 impl fmt::Display for Timestamp {

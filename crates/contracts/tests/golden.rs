@@ -145,3 +145,64 @@ fn a_loss_is_noticed() {
     assert!(lost("", &old, &same_and_more).is_empty());
     assert_eq!(lost("", &old, &poorer), ["/a/1/b: 2 became null", "/c: 3 became null"]);
 }
+
+/// The same JSON with a field more in every object that holds fields, and not names.
+fn with_more_everywhere(json: &Value) -> Value {
+    match json {
+        Value::Object(fields) => {
+            let mut more: serde_json::Map<String, Value> = fields
+                .iter()
+                .map(|(key, value)| {
+                    // These are maps by name: a name more would be a value more.
+                    let names = key == "attributes" || key == "options";
+                    let value = if names { value.clone() } else { with_more_everywhere(value) };
+                    (key.clone(), value)
+                })
+                .collect();
+            more.insert("of_the_future".to_owned(), serde_json::json!({ "x": [1] }));
+            Value::Object(more)
+        }
+        Value::Array(items) => items.iter().map(with_more_everywhere).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => json.clone(),
+    }
+}
+
+#[test]
+fn an_event_that_says_more_everywhere_still_reads() {
+    for file in golden().into_values().flatten() {
+        let known: Value = serde_json::from_str(&text(&file)).unwrap();
+        let richer = with_more_everywhere(&known).to_string();
+        let read = Envelope::from_json(&richer);
+        let read = read.unwrap_or_else(|error| panic!("{}: {error:?}", file.display()));
+        assert_eq!(read, Envelope::from_json(&known.to_string()).unwrap(), "{}", file.display());
+    }
+}
+
+#[test]
+fn an_actor_of_the_future_stops_no_event() {
+    let file = golden().into_values().flatten().next().unwrap();
+    let mut json: Value = serde_json::from_str(&text(&file)).unwrap();
+    for actor in ["service:search", "partner:acme", "anybody"] {
+        json["actor"] = actor.into();
+        let read = Envelope::from_json(&json.to_string()).unwrap();
+        assert_eq!(read.actor.to_string(), actor);
+        assert!(read.to_json().contains(actor));
+    }
+}
+
+#[test]
+fn a_request_may_not_say_what_nobody_reads() {
+    use contracts::{AddressInput, ChosenMethodInput, MoneyInput};
+    let money = r#"{"amount_minor": 1, "currency": "EUR", "rate": 2}"#;
+    let method = r#"{"code": "card", "price": 2}"#;
+    let address = r#"{"name": "A", "street": "B", "city": "C", "country": "DE", "vip": true}"#;
+    let errors = [
+        serde_json::from_str::<MoneyInput>(money).unwrap_err(),
+        serde_json::from_str::<ChosenMethodInput>(method).unwrap_err(),
+        serde_json::from_str::<AddressInput>(address).unwrap_err(),
+    ];
+    for error in errors {
+        assert!(error.to_string().contains("unknown field"), "{error}");
+    }
+    assert!(serde_json::from_str::<MoneyInput>(&money.replace(r#", "rate": 2"#, "")).is_ok());
+}

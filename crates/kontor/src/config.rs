@@ -146,6 +146,7 @@ impl Config {
     /// A sentence that names the key and what is wrong with it.
     pub fn check(&self) -> Result<(), String> {
         self.warehouse.check().map_err(|why| format!("warehouse.{why}"))?;
+        self.payment.check().map_err(|why| format!("payment.{why}"))?;
         for offered in &self.order.payment_methods {
             let code = &offered.code;
             let Some(method) = self.payment.method(code) else {
@@ -194,6 +195,13 @@ mod tests {
         config.warehouse.hold_days.clear();
         let why = config.check().unwrap_err();
         assert!(why.contains("warehouse.hold_days") && why.contains("transfer"), "{why}");
+    }
+
+    #[test]
+    fn a_misspelt_time_zone_is_said_with_its_key() {
+        let mut config = Config::default();
+        config.payment.time_zone = "Europe/Berln".to_owned();
+        assert!(config.check().unwrap_err().starts_with("payment.time_zone is \"Europe/Berln\""));
     }
 
     #[test]

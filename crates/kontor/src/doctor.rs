@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use audit::{Databases, Violation, always, at_rest, collect};
+use audit::{Databases, Violation, always, at_rest, collect, for_people};
 use contracts::Source;
 use platform::db::Db;
 use serde::Serialize;
@@ -58,5 +58,7 @@ pub async fn examine(shop: &Shop, rest: bool) -> Result<Vec<Violation>, Failure>
     let databases = Databases::of(&all).ok_or("a service that is to be examined is missing")?;
     let mut facts = collect(&databases).await?;
     facts.now = Some(shop.clock.now());
-    Ok(if rest { at_rest(&facts) } else { always(&facts) })
+    let mut found = if rest { at_rest(&facts) } else { always(&facts) };
+    found.extend(for_people(&facts));
+    Ok(found)
 }

@@ -90,6 +90,8 @@ async fn open(
     let is_demo = demo::is_demo(&folder) || demo::wanted(&config, asked, out)?;
     if is_demo {
         demo::configure(&mut config)?;
+    } else if let Err(why) = config.payment.check_seller() {
+        tracing::warn!("payment.{why}");
     }
     let shop = Shop::open(config).await?;
     let mut staff = shop.config.staff.clone();

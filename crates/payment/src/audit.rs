@@ -143,6 +143,18 @@ impl Unit for UnknownPayments {
     }
 }
 
+/// How many payments wait for a person, by what is to be seen to: a figure to watch.
+#[derive(Debug, Clone, Copy)]
+pub struct PaymentsForPeople;
+
+impl Unit for PaymentsForPeople {
+    type Out = Vec<(String, i64)>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
+        store::count_for_people(tx).await
+    }
+}
+
 /// The balance of every account in every currency.
 #[derive(Debug, Clone, Copy)]
 pub struct TrialBalance;

@@ -122,6 +122,44 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether it can be worked with.
+    ///
+    /// # Errors
+    /// A sentence that begins with the key that is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        if !contracts::Timestamp::knows_zone(&self.time_zone) {
+            return Err(format!(
+                "time_zone is {:?}, which is no time zone: write it as in \"Europe/Berlin\"",
+                self.time_zone
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether invoices may name this seller: outside a demo it has to be a real one.
+    ///
+    /// # Errors
+    /// A sentence that begins with the key that is wrong.
+    pub fn check_seller(&self) -> Result<(), String> {
+        let seller = &self.seller;
+        let named = [
+            ("name", &seller.name),
+            ("street", &seller.street),
+            ("city", &seller.city),
+            ("country", &seller.country),
+            ("vat_id", &seller.vat_id),
+        ];
+        if let Some((key, _)) = named.iter().find(|(_, value)| value.trim().is_empty()) {
+            return Err(format!("seller.{key} is empty, and every invoice has to say it"));
+        }
+        if *seller == Self::default().seller {
+            return Err(
+                "seller is not set: outside a demo every invoice has to name who sells".to_owned()
+            );
+        }
+        Ok(())
+    }
+
     /// The way to pay with this code, if the shop has it.
     pub fn method(&self, code: &str) -> Option<Method> {
         self.methods.get(code).map(|method| Method {
@@ -138,6 +176,19 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_time_zone_and_an_invented_seller_are_named_by_their_keys() {
+        let mut config = Config::default();
+        assert_eq!(config.check(), Ok(()));
+        assert!(config.check_seller().unwrap_err().starts_with("seller is not set"));
+        config.seller.name = "Tea & Sons".to_owned();
+        assert_eq!(config.check_seller(), Ok(()));
+        config.seller.vat_id = " ".to_owned();
+        assert!(config.check_seller().unwrap_err().starts_with("seller.vat_id"));
+        config.time_zone = "Europe/Berln".to_owned();
+        assert!(config.check().unwrap_err().starts_with("time_zone is \"Europe/Berln\""));
+    }
 
     #[test]
     fn a_shop_names_only_what_differs_and_nothing_unknown() {

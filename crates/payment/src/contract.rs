@@ -33,9 +33,8 @@ pub fn to_contract(event: &Event, after: &Payment) -> Option<Payload> {
         Event::Authorised { held, .. } => {
             PaymentAuthorized { payment_id, order_id, amount: money(held.authorised_minor) }.into()
         }
-        Event::Charged { held, .. } | Event::Collected { held } => {
-            captured(held.captured_minor, None).into()
-        }
+        Event::Charged { held, .. } => captured(held.captured_minor, None).into(),
+        Event::Collected { receipt, .. } => captured(receipt.amount_minor, None).into(),
         Event::Captured { amount_minor, shipment_id, .. } => {
             captured(*amount_minor, *shipment_id).into()
         }
@@ -54,6 +53,15 @@ pub fn to_contract(event: &Event, after: &Payment) -> Option<Payload> {
         }
         .into(),
         Event::Voided { .. } => PaymentVoided { payment_id, order_id }.into(),
+        // Where the shopper was sent is no longer the place to go.
+        Event::AttemptAbandoned { .. } => PaymentVoided { payment_id, order_id }.into(),
+        Event::FoundTaken { amount_minor, .. } => captured(*amount_minor, None).into(),
+        Event::Settled { held } if held.captured_minor > 0 => {
+            captured(held.captured_minor, None).into()
+        }
+        Event::Settled { held } if after.is_open() => {
+            PaymentAuthorized { payment_id, order_id, amount: money(held.authorised_minor) }.into()
+        }
         Event::VoidFailed { code, .. } if !after.is_open() => {
             conflicted(format!("the authorisation could not be given up: {code}")).into()
         }
@@ -84,7 +92,10 @@ pub fn to_contract(event: &Event, after: &Payment) -> Option<Payload> {
         | Event::WentUnknown { .. }
         | Event::Asked { .. }
         | Event::StillWaiting { .. }
-        | Event::AttemptAbandoned { .. }
+        | Event::Settled { .. }
+        | Event::RestGivenUp { .. }
+        | Event::Stray { .. }
+        | Event::EndTold { .. }
         | Event::MethodChosen { .. }
         | Event::TransferAwaited
         | Event::ParcelNoted { .. }

@@ -8,6 +8,7 @@ mod aftermath;
 mod answer;
 mod apply;
 pub mod bill;
+mod by_hand;
 mod command;
 mod decide;
 pub mod document;
@@ -15,23 +16,31 @@ mod examples;
 pub mod ledger;
 mod next;
 mod operation;
+mod person;
 mod reply;
+mod settle;
 mod state;
+mod stray;
 mod table;
 
 #[cfg(test)]
 mod laws;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_by_hand;
+#[cfg(test)]
+mod tests_contrary;
 
 pub use aftermath::{Aftermath, Credit, Settled, aftermath};
 pub use answer::KEY_LIFE;
 pub use bill::Bill;
-pub use command::{Command, Event, Moment, Portion, Refusal};
+pub use command::{Account, Command, Event, Moment, Portion, Refusal, StrayNews};
 pub use operation::{CaptureMode, Method, Operation, OperationKind, OperationStatus};
+pub use person::NeedsPerson;
 pub use reply::Reply;
 pub use state::{
     Choice, Clearing, EndReason, Held, Intent, OrderStanding, Parcel, ParcelLine, ParcelState,
-    Payment, Reduction, Refund, RefundState, Status,
+    Payment, Receipt, Reduction, Refund, RefundState, Status, Stray,
 };
 pub use table::{Transition, answer_table, operation_transitions, transition_table, transitions};

@@ -68,15 +68,22 @@ impl IntoResponse for Error {
 
 fn refused(refusal: &Refusal) -> Problem {
     match refusal {
-        Refusal::AmountDiffers { owed } => {
-            Problem::validation("/amount", format!("should be {owed}, which is owed"))
-        }
+        Refusal::AmountDiffers { due } => Problem::validation(
+            "/amount",
+            format!("should be {due}, which is due, unless `differs` says that it is not"),
+        ),
         Refusal::NotWaitingForMethod(_)
         | Refusal::DeadlinePassed
         | Refusal::OrderEnded
         | Refusal::NothingToCollect(_)
+        | Refusal::ReceiptDiffers { .. }
         | Refusal::NothingToPayOut
         | Refusal::NothingToRetry
+        | Refusal::TransferTakesLonger
+        | Refusal::NoAttemptLeft
+        | Refusal::NotConflicted(_)
+        | Refusal::Busy
+        | Refusal::AccountDoesNotFit { .. }
         | Refusal::NotAuthorised(_) => {
             Problem::new(StatusCode::CONFLICT, "state-conflict", sentence(refusal))
         }

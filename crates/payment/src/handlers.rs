@@ -15,7 +15,7 @@ use platform::planted::{self, Bug};
 
 use crate::config::Config;
 use crate::contract::to_contract;
-use crate::domain::{Aftermath, Command, Event, Moment, Refusal, aftermath};
+use crate::domain::{Aftermath, Command, Event, Moment, Payment, Refusal, aftermath};
 use crate::store::{self, Stored};
 
 pub use follow::{ASK, Asking, QUERY};
@@ -124,6 +124,7 @@ fn one(
         left.push(Left { payment_id: ask.payment_id, cause, aftermath });
         follow::up(tx, event, &after, &ask.cause);
         count(event);
+        tell_of_work(&before, &after);
         entry.changed |= before != after;
         entry.stored.payment = after;
     }
@@ -177,6 +178,15 @@ impl Entry {
     }
 }
 
+/// Says that a person is wanted, once it is so.
+fn tell_of_work(before: &Payment, after: &Payment) {
+    let wanted = after.needs_person().filter(|work| before.needs_person() != Some(*work));
+    if let Some(work) = wanted {
+        metrics::counter!("payment_needs_person_total", "what" => work.name()).increment(1);
+        tracing::warn!(payment_id = %after.id, what = work.name(), "a payment waits for a person");
+    }
+}
+
 fn count(event: &Event) {
     let what = match event {
         Event::WentUnknown { .. } => "unknown",
@@ -189,6 +199,9 @@ fn count(event: &Event) {
         Event::Charged { .. } | Event::Captured { .. } | Event::Collected { .. } => "captured",
         Event::Refunded { .. } => "refunded",
         Event::Voided { .. } => "voided",
+        Event::FoundTaken { .. } => "found_taken",
+        Event::Stray { .. } => "stray",
+        Event::EndTold { .. } => "guarantee_ends",
         Event::Requested { .. }
         | Event::Resent { .. }
         | Event::Asked { .. }
@@ -198,6 +211,8 @@ fn count(event: &Event) {
         | Event::MethodChosen { .. }
         | Event::TransferAwaited
         | Event::NotRequired { .. }
+        | Event::Settled { .. }
+        | Event::RestGivenUp { .. }
         | Event::ParcelNoted { .. }
         | Event::RefundNoted { .. }
         | Event::Reduced(_)

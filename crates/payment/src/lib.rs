@@ -117,11 +117,14 @@ impl Service for PaymentService {
         InvoiceIssued::KIND,
         CreditNoteIssued::KIND,
     ];
-    const MIGRATIONS: &'static [Migration] = &[Migration {
-        version: 1,
-        name: "payments",
-        sql: include_str!("../migrations/V1__payments.sql"),
-    }];
+    const MIGRATIONS: &'static [Migration] = &[
+        Migration {
+            version: 1,
+            name: "payments",
+            sql: include_str!("../migrations/V1__payments.sql"),
+        },
+        Migration { version: 2, name: "people", sql: include_str!("../migrations/V2__people.sql") },
+    ];
     type Outcome = Outcome;
 
     fn db(&self) -> &Db {

@@ -4,10 +4,11 @@
 //! A provider is asked, it is never trusted to ask us: its webhooks only say that there is news.
 
 use contracts::{Money, OperationId, PaymentId, Timestamp};
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::HeaderMap;
 
-use crate::domain::{CaptureMode, Reply};
+use crate::domain::{Account, CaptureMode, Reply};
 
 /// A payment provider.
 pub trait Provider: Send + Sync + 'static {
@@ -26,6 +27,13 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Finds out what became of an operation, without doing anything.
     fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Finding>;
+
+    /// How a whole payment stands, without doing anything: for a person who settles a
+    /// contradiction.
+    fn look<'a>(&'a self, _reference: &'a str) -> BoxFuture<'a, Look> {
+        let why = "this provider cannot be asked about a whole payment".to_owned();
+        std::future::ready(Look::Unknown { why }).boxed()
+    }
 
     /// Reads a webhook and checks that the provider sent it, no longer ago than its tolerance.
     ///
@@ -100,6 +108,20 @@ pub enum Finding {
     Known(Reply),
     /// The provider has never heard of it.
     NeverArrived,
+}
+
+/// How a whole payment stands with its provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// So.
+    Account(Account),
+    /// The provider has no such payment.
+    NotThere,
+    /// Nobody knows: a time-out, a broken connection, an error of the provider.
+    Unknown {
+        /// What was seen.
+        why: String,
+    },
 }
 
 /// What a provider's webhook says.

@@ -25,6 +25,19 @@ const NOTICE: Duration = Duration::from_secs(86_400);
 /// How many payments one sweep looks at.
 const SWEPT: i64 = 500;
 
+/// How long what providers' webhooks said is kept.
+const WEBHOOKS_KEPT: Duration = Duration::from_secs(90 * 86_400);
+
+/// The beginning of the month in which the day before was: until then everything is committed.
+fn month_before(now: Timestamp) -> Timestamp {
+    let yesterday = now.minus(Duration::from_secs(86_400));
+    let days = u64::try_from(yesterday.date_in("UTC").day()).unwrap_or(1).saturating_sub(1);
+    let midnight = yesterday.micros().div_euclid(DAY_MICROS).saturating_mul(DAY_MICROS);
+    Timestamp::from_micros(midnight).minus(Duration::from_secs(days * 86_400))
+}
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
 /// A payment has the id of its order: there is exactly one.
 pub(crate) const fn payment_of(order_id: OrderId) -> PaymentId {
     PaymentId::from_uuid(order_id.uuid())
@@ -126,6 +139,7 @@ fn reduce(reduced: &OrderReduced, version: i64) -> Command {
     Command::Reduce(Reduction {
         version,
         lines: reduced.lines.clone(),
+        amounts: reduced.amounts.clone(),
         owed_minor: reduced.owed.amount_minor,
     })
 }
@@ -144,18 +158,21 @@ fn refund(granted: &RefundGranted) -> Command {
 /// and comes again in an hour.
 async fn sweep(tx: &mut Tx<'_>, delivery: &Delivery) -> Result<Vec<Ask>> {
     let now = tx.now();
-    for payment_id in store::ending(tx, now.plus(NOTICE), SWEPT).await? {
-        metrics::counter!("payment_authorisations_ending_total").increment(1);
-        tracing::warn!(%payment_id, "an authorisation ends soon and its money has not been taken");
-    }
+    let ending = store::ending(tx, now.plus(NOTICE), SWEPT).await?;
+    metrics::counter!("payment_authorisations_ending_total")
+        .increment(u64::try_from(ending.len()).unwrap_or(0));
     let waiting = store::waiting(tx, now.minus(PATIENCE), SWEPT).await?;
+    store::forget_webhooks(tx, now.minus(WEBHOOKS_KEPT), SWEPT).await?;
+    store::sum_up(tx, month_before(now)).await?;
     set_sweep(tx, delivery.cause());
-    let ask = |payment_id| Ask {
+    let ask = |(payment_id, command)| Ask {
         payment_id,
-        does: Does::Command(Command::Ask),
+        does: Does::Command(command),
         cause: delivery.cause().clone(),
     };
-    Ok(waiting.into_iter().map(ask).collect())
+    let waiting = waiting.into_iter().map(|payment_id| (payment_id, Command::Ask));
+    let ending = ending.into_iter().map(|payment_id| (payment_id, Command::TellEnd));
+    Ok(waiting.chain(ending).map(ask).collect())
 }
 
 /// Sets the next sweep: at the next full hour, so that setting it often moves nothing.

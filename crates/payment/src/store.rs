@@ -9,40 +9,47 @@ use platform::db::Error;
 
 pub use books::{
     BookedJournal, JournalRow, PostingRow, TrialRow, insert_journals, journals_after, postings_of,
-    trial_balance,
+    sum_up, trial_balance,
 };
 pub use documents::{
-    DocumentRow, IssuedRow, PersonRow, document, documents_after, documents_of, documents_since,
-    insert_documents, lock_series, move_series, persons_of,
+    DocumentRow, IssuedRow, PersonRow, document, documents_after, documents_of,
+    documents_of_series, documents_since, insert_documents, lock_series, move_series, persons_of,
 };
 pub use payments::{
-    OperationRow, Stored, count_unknown, ending, insert, insert_operations, listed, load, may_see,
-    operations_of, operations_since, payments_since, update, waiting,
+    OperationRow, Stored, count_for_people, count_unknown, ending, insert, insert_operations,
+    listed, load, may_see, operations_of, operations_since, payments_since, update, waiting,
 };
-pub use webhooks::{WebhookRow, insert_webhook};
+pub use webhooks::{
+    Place, QuarantinedRow, WebhookRow, forget_webhooks, insert_webhook, quarantined,
+};
 
 /// Every statement, to be prepared on both engines by a test.
 pub const STATEMENTS: &[&str] = &[
+    books::INSERT_BALANCE,
     books::INSERT_JOURNAL,
     books::INSERT_POSTING,
     books::JOURNALS_AFTER,
     books::POSTINGS_OF,
+    books::SUMMED_UNTIL,
     books::TRIAL_BALANCE,
     documents::DOCUMENT,
     documents::DOCUMENTS_AFTER,
     documents::DOCUMENTS_OF,
+    documents::DOCUMENTS_OF_SERIES,
     documents::DOCUMENTS_SINCE,
     documents::INSERT_DOCUMENT,
     documents::INSERT_PERSON,
     documents::LOCK_SERIES,
     documents::MOVE_SERIES,
     documents::PERSON_OF,
+    payments::COUNT_FOR_PEOPLE,
     payments::COUNT_UNKNOWN,
     payments::ENDING,
     payments::INSERT,
     payments::INSERT_OPERATION,
     payments::LIST,
     payments::LIST_BY_STATUS,
+    payments::LIST_FOR_PEOPLE,
     payments::LOAD,
     payments::MAY_SEE,
     payments::OPERATIONS_OF,
@@ -50,7 +57,9 @@ pub const STATEMENTS: &[&str] = &[
     payments::PAYMENTS_SINCE,
     payments::UPDATE,
     payments::WAITING,
+    webhooks::FORGET,
     webhooks::INSERT_WEBHOOK,
+    webhooks::QUARANTINED,
 ];
 
 fn corrupt(table: &'static str, id: impl ToString, why: impl ToString) -> Error {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contracts::events::PaymentTerms;
 use payment::audit::{Audit, Chain, ReadAudit};
 use payment::domain::document::{ChainFault, Series};
 use payment::domain::{
@@ -42,6 +43,7 @@ fn payment(payment: &Domain) -> Payment {
     let refund_refused =
         payment.refunds.iter().any(|refund| matches!(refund.state, RefundState::Refused { .. }));
     let refused = parcel_refused || refund_refused || payment.rest_refused.is_some();
+    let stray_refused = payment.strays.iter().any(|stray| stray.refused.is_some());
     let held = payment.held();
     let by_hand = held.is_some_and(|held| held.method.provider.is_none());
     Payment {
@@ -50,7 +52,7 @@ fn payment(payment: &Domain) -> Payment {
         currency: payment.currency,
         total_minor: payment.total_minor,
         owed_minor: payment.owed_minor(),
-        state: state(&payment.intent),
+        state: state(payment),
         authorised_minor: held.map_or(0, |held| held.authorised_minor),
         captured_minor: payment.captured_minor(),
         refunded_minor: payment.refunded_minor(),
@@ -58,7 +60,7 @@ fn payment(payment: &Domain) -> Payment {
         awaits_transfer: matches!(payment.intent, Intent::AwaitingTransfer),
         to_pay_out: if by_hand { to_pay_out(payment) } else { Vec::new() },
         is_busy: payment.operation.is_some(),
-        is_stuck: clearing_stuck || (refused && !order_ended),
+        is_stuck: clearing_stuck || stray_refused || (refused && !order_ended),
         order_ended,
         holds_guarantee: match &payment.intent {
             Intent::Authorised { held }
@@ -94,8 +96,12 @@ fn untaken(held: &Held) -> bool {
     held.capturable_minor() > 0
 }
 
-fn state(intent: &Intent) -> MoneyState {
-    match intent {
+fn state(payment: &Domain) -> MoneyState {
+    match &payment.intent {
+        // Part of what is paid later has been received: the rest is still to come.
+        Intent::PartlyCaptured { held } if held.is_by_hand() && pays_later(held) => {
+            MoneyState::Later
+        }
         Intent::Noted
         | Intent::RequiresMethod { .. }
         | Intent::Processing
@@ -107,6 +113,13 @@ fn state(intent: &Intent) -> MoneyState {
         }
         Intent::Failed { .. } | Intent::Voided { .. } | Intent::Expired => MoneyState::Over,
         Intent::Conflicted { .. } => MoneyState::Conflicted,
+    }
+}
+
+const fn pays_later(held: &Held) -> bool {
+    match held.method.terms {
+        PaymentTerms::OnDelivery | PaymentTerms::OnAccount => true,
+        PaymentTerms::Prepaid | PaymentTerms::Transfer => false,
     }
 }
 

@@ -3,7 +3,7 @@
 use contracts::{Currency, Id, OrderId, Timestamp};
 use uuid::Uuid;
 
-use super::{always, at_rest};
+use super::{always, at_rest, for_people};
 use crate::facts::{
     Backlog, Claim, ClaimState, Document, Facts, Journal, Message, MoneyState, Operation,
     OperationKind, OperationState, Order, OrderState, Parcel, ParcelState, Payment, Shelf,
@@ -225,4 +225,26 @@ fn two_accounts_of_one_order_that_differ_are_seen() {
     assert_eq!(broken(|facts| facts.orders[0].captured_minor = 400), ["P8"]);
     assert_eq!(broken(|facts| facts.orders[0].granted_minor = 100), ["P5"]);
     assert!(broken(|facts| facts.payments.clear()).contains(&"P7"));
+}
+
+#[test]
+fn cash_of_a_cancelled_order_is_for_a_person_to_pay_out() {
+    let mut facts = sound();
+    assert_eq!(for_people(&facts), []);
+    facts.payments[0].by_hand = true;
+    facts.payments[0].order_ended = true;
+    facts.payments[0].to_pay_out = vec![None];
+    let found = for_people(&facts);
+    assert!(found[0].what.contains("a person must pay out"), "{found:?}");
+    assert!(found[0].what.contains("500 EUR"), "{found:?}");
+}
+
+#[test]
+fn more_than_is_owed_may_come_by_hand_and_from_nobody_else() {
+    let mut facts = sound();
+    facts.payments[0].captured_minor = 600;
+    facts.payments[0].authorised_minor = 600;
+    assert!(always(&facts).iter().any(|found| found.promise == "P4"));
+    facts.payments[0].by_hand = true;
+    assert!(always(&facts).iter().all(|found| found.promise != "P4"));
 }

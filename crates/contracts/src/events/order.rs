@@ -83,7 +83,6 @@ pub struct PlacedShipping {
 ///
 /// The token is never a card number; it is what the provider gave out for one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct ChosenMethod {
     /// The method's code, such as `card` or `on_delivery`.
     #[schema(min_length = 1, max_length = 40)]

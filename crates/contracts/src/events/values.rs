@@ -7,7 +7,6 @@ use crate::{LineId, Rate, Sku};
 
 /// A postal address, as it was given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Address {
     /// Who receives it.
     #[schema(min_length = 1, max_length = 120)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::State;
-use contracts::{CartId, Currency, Sku, events::Address};
+use contracts::{AddressInput, CartId, Currency, Sku};
 use http::{HeaderName, StatusCode, header};
 use platform::http::auth::new_guest_token;
 use platform::http::extract::{Json, Path};
@@ -38,9 +38,9 @@ pub struct NewCart {
     #[schema(max_length = 254)]
     email: Option<String>,
     /// Who is billed, if it is not whoever receives it.
-    billing_address: Option<Address>,
+    billing_address: Option<AddressInput>,
     /// Where it goes.
-    shipping_address: Option<Address>,
+    shipping_address: Option<AddressInput>,
     /// How it is shipped: the code of a method.
     #[schema(max_length = 40)]
     shipping_method: Option<String>,
@@ -79,12 +79,12 @@ pub struct CartPatch {
     language: Option<String>,
     /// Who is billed.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Address>)]
-    billing_address: Option<Option<Address>>,
+    #[schema(value_type = Option<AddressInput>)]
+    billing_address: Option<Option<AddressInput>>,
     /// Where it goes.
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<Address>)]
-    shipping_address: Option<Option<Address>>,
+    #[schema(value_type = Option<AddressInput>)]
+    shipping_address: Option<Option<AddressInput>>,
     /// How it is shipped: the code of a method.
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>, max_length = 40)]
@@ -116,8 +116,8 @@ pub async fn open(
     let contact = Contact {
         email: Some(body.email),
         language: Some(language.clone()),
-        billing_address: Some(body.billing_address),
-        shipping_address: Some(body.shipping_address),
+        billing_address: Some(body.billing_address.map(|given| given.0)),
+        shipping_address: Some(body.shipping_address.map(|given| given.0)),
         shipping_method: Some(body.shipping_method),
     };
     check_contact(shop, &contact)?;
@@ -159,6 +159,8 @@ pub async fn change(
     Json(body): Json<CartPatch>,
 ) -> Result<Json<CartView>, Error> {
     let CartPatch { email, language, billing_address, shipping_address, shipping_method } = body;
+    let given = |address: Option<Option<AddressInput>>| address.map(|a| a.map(|given| given.0));
+    let (billing_address, shipping_address) = (given(billing_address), given(shipping_address));
     let contact = Contact { email, language, billing_address, shipping_address, shipping_method };
     check_contact(&service.shop, &contact)?;
     make(&service, id, &principal, Change::Contact(Box::new(contact))).await

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
-use contracts::events::ChosenMethod;
-use contracts::{CartId, Money, OrderId};
+use contracts::{CartId, ChosenMethodInput, MoneyInput, OrderId};
 use http::{HeaderMap, HeaderName, StatusCode, header};
 use platform::http::extract::{Json, Path};
 use platform::http::{IdempotencyKey, Problem, RequestContext};
@@ -29,9 +28,9 @@ use crate::store::orders::ShownOrder;
 #[serde(deny_unknown_fields)]
 pub struct PlaceOrderBody {
     /// The total they saw: `totals.total_minor` of the cart, and its currency.
-    expected_total: Money,
+    expected_total: MoneyInput,
     /// How they mean to pay.
-    payment_method: ChosenMethod,
+    payment_method: ChosenMethodInput,
     /// The version of the terms they accept: `terms_version` of the cart.
     #[schema(max_length = 40)]
     terms_version: String,
@@ -80,7 +79,11 @@ pub async fn place(
             shop: Arc::clone(&service.shop),
             cart_id,
             access_hash: access_hash.clone(),
-            agreement: Agreement { expected_total, payment_method, terms_version },
+            agreement: Agreement {
+                expected_total: expected_total.0,
+                payment_method: payment_method.0,
+                terms_version,
+            },
             request,
             cause: context.cause(cart_id.to_string()),
         })
@@ -167,9 +170,9 @@ pub(super) fn check_reason(reason: &str) -> Result<(), Error> {
 }
 
 fn check_method(body: &PlaceOrderBody) -> Result<(), Error> {
-    let token = body.payment_method.token.as_deref().unwrap_or("-");
+    let token = body.payment_method.0.token.as_deref().unwrap_or("-");
     let fields = [
-        ("/payment_method/code", body.payment_method.code.as_str(), 40),
+        ("/payment_method/code", body.payment_method.0.code.as_str(), 40),
         ("/payment_method/token", token, 200),
         ("/terms_version", body.terms_version.as_str(), 40),
     ];

@@ -3,8 +3,10 @@
 use contracts::{
     LineId, Money, ShipmentId, Sku,
     events::{LineQuantity, Taxed},
-    split_by_weights,
+    share_of_pieces, split_by_weights,
 };
+
+pub use contracts::sum_by_rate as by_rate;
 
 use super::{Agreed, AgreedLine, Parcel, ParcelStep, Standing};
 
@@ -105,12 +107,8 @@ pub fn take_off(agreed: &Agreed, standing: &Standing, missing: &[(LineId, i64)])
 /// What the pieces `from..to` of a line cost. Odd units of money go to the first pieces (the
 /// largest remainder, ties by position), so that all pieces together cost what the line costs.
 pub fn cost_of_pieces(line: &Taxed, quantity: i64, from: i64, to: i64) -> Taxed {
-    let first = |whole: i64, pieces: i64| {
-        let quantity = quantity.max(1);
-        whole.div_euclid(quantity) * pieces + whole.rem_euclid(quantity).min(pieces)
-    };
-    let gross_minor = first(line.gross_minor, to) - first(line.gross_minor, from);
-    let tax_minor = first(line.tax_minor, to) - first(line.tax_minor, from);
+    let gross_minor = share_of_pieces(line.gross_minor, quantity, from, to);
+    let tax_minor = share_of_pieces(line.tax_minor, quantity, from, to);
     Taxed { net_minor: gross_minor - tax_minor, tax_minor, gross_minor, ..*line }
 }
 
@@ -158,22 +156,6 @@ pub fn at_most(amounts: &[Taxed], most: &[Taxed]) -> Vec<Taxed> {
 
 fn same_rate(one: &Taxed, other: &Taxed) -> bool {
     (one.rate, one.zero_reason) == (other.rate, other.zero_reason)
-}
-
-/// Sums amounts of the same rate (and the same reason for none), in the order they first appear.
-pub fn by_rate(amounts: impl IntoIterator<Item = Taxed>) -> Vec<Taxed> {
-    let mut sums: Vec<Taxed> = Vec::new();
-    for amount in amounts {
-        match sums.iter_mut().find(|sum| same_rate(sum, &amount)) {
-            Some(sum) => {
-                sum.net_minor = sum.net_minor.saturating_add(amount.net_minor);
-                sum.tax_minor = sum.tax_minor.saturating_add(amount.tax_minor);
-                sum.gross_minor = sum.gross_minor.saturating_add(amount.gross_minor);
-            }
-            None => sums.push(amount),
-        }
-    }
-    sums
 }
 
 /// The gross sum of amounts, in their currency's minor units.

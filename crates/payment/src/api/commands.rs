@@ -1,10 +1,12 @@
 //! What guests and staff do with payments.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use contracts::events::ChosenMethod;
-use contracts::{Money, PaymentId};
+use contracts::{ChosenMethodInput, Currency, Money, MoneyInput, PaymentId};
 use platform::cause::Cause;
 use platform::db::{Result as DbResult, Tx, Unit};
 use platform::http::extract::{Json, Path};
@@ -19,19 +21,25 @@ use super::fields::{no_card_number, words};
 use super::payments::view;
 use super::views::PaymentView;
 use crate::config::Config;
-use crate::domain::Command;
+use crate::domain::{Account, Command, Status};
 use crate::handlers::{self, Ask, Does, NotDone};
+use crate::provider::Look;
+use crate::store;
 use crate::{Error, PaymentService};
 
 /// Money that a person has received.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Collection {
-    /// How much: exactly what is owed.
-    amount: Money,
+    /// How much came.
+    amount: MoneyInput,
     /// Where it is noted: the carrier's receipt, a line of a statement.
     #[schema(min_length = 1, max_length = 200)]
     reference: String,
+    /// Whether it is meant to differ from what is due: part of it, more than it, or money that came
+    /// after the order had ended. Without this only exactly what is due is taken.
+    #[serde(default)]
+    differs: bool,
 }
 
 /// Money that a person has given back.
@@ -45,7 +53,7 @@ pub(super) struct PayingOut {
 
 /// Pays with another method, while the payment waits for one.
 #[utoipa::path(post, path = "/payments/{id}/method", tag = "payments",
-    params(("id" = PaymentId, Path), ("Idempotency-Key" = String, Header)), request_body = ChosenMethod,
+    params(("id" = PaymentId, Path), ("Idempotency-Key" = String, Header)), request_body = ChosenMethodInput,
     security(("staff" = []), ("guest" = [])),
     responses((status = 200, body = PaymentView), (status = 400, body = Problem), (status = 404, body = Problem),
               (status = 409, body = Problem), (status = 422, body = Problem)))]
@@ -54,17 +62,18 @@ pub(super) async fn choose_method(
     Path(id): Path<PaymentId>,
     context: RequestContext,
     key: IdempotencyKey,
-    Json(body): Json<ChosenMethod>,
+    Json(body): Json<ChosenMethodInput>,
 ) -> Result<Json<PaymentView>, Error> {
     let access = Access::of(&context.principal)?;
-    let method = service.config.method(&body.code);
+    let ChosenMethod { code, token } = body.0.clone();
+    let method = service.config.method(&code);
     let method =
         method.ok_or_else(|| Problem::validation("/code", "should be a method we have"))?;
-    if let Some(token) = &body.token {
+    if let Some(token) = &token {
         words("/token", token, 200)?;
         no_card_number("/token", token)?;
     }
-    let command = Command::ChooseMethod { method, token: body.token.clone() };
+    let command = Command::ChooseMethod { method, token };
     let request = asked(&context.principal, &key, "method", id, &body);
     carry_out(&service, id, access, command, request, context.cause(id.to_string())).await
 }
@@ -86,7 +95,7 @@ pub(super) async fn collect(
 ) -> Result<Json<PaymentView>, Error> {
     staff.require(KEEPERS)?;
     let reference = words("/reference", &body.reference, 200)?;
-    let command = Command::Collect { amount: body.amount, reference };
+    let command = Command::Collect { amount: body.amount.0, reference, differs: body.differs };
     let request = asked(&context.principal, &key, "collect", id, &body);
     carry_out(&service, id, Access::Staff, command, request, context.cause(id.to_string())).await
 }
@@ -128,6 +137,74 @@ pub(super) async fn retry(
     let request = asked(&context.principal, &key, "retry", id, &());
     let cause = context.cause(id.to_string());
     carry_out(&service, id, Access::Staff, Command::Retry, request, cause).await
+}
+
+/// Settles a contradiction by what the provider says now: it is asked afresh. What it says is taken
+/// over where it is as it should be, and of an order that has ended everything it holds goes back;
+/// otherwise the problem says what was found.
+#[utoipa::path(post, path = "/payments/{id}/settle", tag = "payments",
+    params(("id" = PaymentId, Path), ("Idempotency-Key" = String, Header)), security(("staff" = [])),
+    responses((status = 200, body = PaymentView), (status = 400, body = Problem), (status = 401, body = Problem),
+              (status = 403, body = Problem), (status = 404, body = Problem), (status = 409, body = Problem),
+              (status = 503, body = Problem)))]
+pub(super) async fn settle(
+    State(service): State<Arc<PaymentService>>,
+    Path(id): Path<PaymentId>,
+    staff: Staff,
+    context: RequestContext,
+    key: IdempotencyKey,
+) -> Result<Json<PaymentView>, Error> {
+    staff.require(KEEPERS)?;
+    let request = asked(&context.principal, &key, "settle", id, &());
+    let cause = context.cause(id.to_string());
+    // A repeat of what was settled is answered without asking anybody.
+    let contradicts = service.db.read(Contradiction(id)).await?.ok_or(Error::NotFound)?;
+    let account = match contradicts {
+        None => Account {
+            reference: String::new(),
+            authorised: Money::zero(Currency::EUR),
+            captured_minor: 0,
+            refunded_minor: 0,
+        },
+        Some((provider, reference)) => look(&service, &provider, &reference).await?,
+    };
+    carry_out(&service, id, Access::Staff, Command::Settle { account }, request, cause).await
+}
+
+async fn look(service: &PaymentService, name: &str, reference: &str) -> Result<Account, Problem> {
+    let provider = service.providers.get(name);
+    let look = match provider {
+        Some(provider) => provider.look(reference).await,
+        None => Look::Unknown { why: format!("{name} is not configured") },
+    };
+    match look {
+        Look::Account(account) => Ok(account),
+        Look::NotThere => {
+            let detail = format!("{name} has no payment {reference}.");
+            Err(Problem::new(StatusCode::CONFLICT, "state-conflict", detail))
+        }
+        Look::Unknown { why } => {
+            tracing::warn!(provider = name, why, "a provider could not be asked about a payment");
+            Err(Problem::unavailable(Duration::from_secs(10)))
+        }
+    }
+}
+
+/// With which provider a payment contradicts, and the provider's name for it; nothing where it does
+/// not.
+struct Contradiction(PaymentId);
+
+impl Unit for Contradiction {
+    type Out = Option<Option<(String, String)>>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> DbResult<Self::Out> {
+        let found = store::load(tx, &[self.0]).await?.pop();
+        Ok(found.map(|stored| {
+            let contradicts = stored.payment.status() == Status::Conflicted;
+            let held = stored.payment.held().filter(|_| contradicts)?;
+            Some((held.method.provider.clone()?, held.reference.clone()))
+        }))
+    }
 }
 
 fn asked(

@@ -23,7 +23,7 @@ use crate::{Error, PaymentService};
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListDocuments {
-    /// Only those of this order: all of them, on one page.
+    /// Only those of this order, in the order in which they were issued.
     order_id: Option<PaymentId>,
     /// How many.
     #[serde(default)]
@@ -145,11 +145,13 @@ async fn list(
 ) -> Result<Json<List<Document>>, Error> {
     if let Some(id) = query.order_id {
         let access = Access::of(&context.principal)?;
-        let rows = service.db.read(OfOrder { id, access, series }).await?;
-        let rows = rows.ok_or(Error::NotFound)?;
-        let rows = List::of(rows, query.limit, |_| String::new());
-        let items = rows.items.into_iter().map(|row| row.document).collect();
-        return Ok(Json(List { items, next_cursor: None }));
+        let scope = format!("documents:{}:{id}", series.prefix());
+        let above = cursors.open(&scope, query.cursor.as_ref())?.unwrap_or((0, 0));
+        let page = OfOrder { id, access, series, above, limit: query.limit.and_one() };
+        let rows = service.db.read(page).await?.ok_or(Error::NotFound)?;
+        let page =
+            List::of(rows, query.limit, |last| cursors.seal(&scope, &(last.year, last.sequence)));
+        return Ok(Json(page.map(|row| row.document)));
     }
     staff?.require(KEEPERS)?;
     let scope = format!("documents:{}", series.prefix());
@@ -189,6 +191,8 @@ struct OfOrder {
     id: PaymentId,
     access: Access,
     series: Series,
+    above: (i64, i64),
+    limit: i64,
 }
 
 impl Unit for OfOrder {
@@ -198,9 +202,8 @@ impl Unit for OfOrder {
         if !self.access.opens(tx, self.id).await? {
             return Ok(None);
         }
-        let mut rows = store::documents_of(tx, &[self.id]).await?;
-        rows.retain(|row| row.document.series == self.series);
-        Ok(Some(rows))
+        let (id, series, above) = (self.id, self.series, self.above);
+        store::documents_of_series(tx, id, series, above, self.limit).await.map(Some)
     }
 }
 

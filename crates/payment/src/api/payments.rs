@@ -27,6 +27,9 @@ pub(super) struct ListPayments {
     /// Only those that stand so.
     #[param(inline)]
     status: Option<Status>,
+    /// Only those that wait for a person.
+    #[serde(default)]
+    needs_person: bool,
     /// How many.
     #[serde(default)]
     #[param(inline)]
@@ -48,11 +51,13 @@ pub(super) async fn list(
 ) -> Result<Json<List<PaymentView>>, Error> {
     staff.require(KEEPERS)?;
     let status = query.status.map(Status::name);
-    let scope = format!("payments:{}", status.unwrap_or_default());
+    let for_people = query.needs_person;
+    let scope = format!("payments:{}:{for_people}", status.unwrap_or_default());
     let before = cursors.open(&scope, query.cursor.as_ref())?;
-    let rows = service.db.read(Page { before, status, limit: query.limit.and_one() }).await?;
+    let page = Page { before, status, for_people, limit: query.limit.and_one() };
+    let rows = service.db.read(page).await?;
     let page = List::of(rows, query.limit, |last| cursors.seal(&scope, &last.payment.id));
-    Ok(Json(page.map(|stored| PaymentView::of(&stored, Vec::new()))))
+    Ok(Json(page.map(|stored| PaymentView::of(&stored, Vec::new()).for_staff(&stored.payment))))
 }
 
 /// The payment of an order: for staff, and for the guest whose token opens the order.
@@ -91,6 +96,7 @@ pub(super) async fn come_back(
 struct Page {
     before: Option<PaymentId>,
     status: Option<&'static str>,
+    for_people: bool,
     limit: i64,
 }
 
@@ -98,7 +104,7 @@ impl Unit for Page {
     type Out = Vec<Stored>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> DbResult<Vec<Stored>> {
-        store::listed(tx, self.before, self.status, self.limit).await
+        store::listed(tx, self.before, self.status, self.for_people, self.limit).await
     }
 }
 
@@ -129,7 +135,7 @@ pub(super) async fn view(
         Access::Guest(_) => PaymentView::of(&stored, Vec::new()),
         Access::Staff => {
             let operations = store::operations_of(tx, id).await?;
-            PaymentView::of(&stored, operations).with_open_operation(&stored.payment)
+            PaymentView::of(&stored, operations).for_staff(&stored.payment)
         }
     }))
 }

@@ -6,7 +6,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::domain::{Clearing, Intent, OrderStanding, ParcelState, Payment, RefundState, Status};
+use crate::domain::{
+    Clearing, EndReason, Intent, NeedsPerson, OrderStanding, ParcelState, Payment, RefundState,
+    Status,
+};
 use crate::store::{OperationRow, Stored};
 
 /// A payment: what is owed for one order, and what has become of it.
@@ -50,6 +53,15 @@ pub struct PaymentView {
     /// When the authorisation ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorised_until: Option<Timestamp>,
+    /// How the order ended, once it has: nothing of its money may be kept then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<EndReason>,
+    /// What a person has to see to; for staff only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub needs_person: Option<NeedsPerson>,
+    /// What a person has to pay out, because no provider can; for staff only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_pay_out: Option<Money>,
     /// Parcels that were packed.
     pub parcels: Vec<ParcelView>,
     /// What is to be given back.
@@ -179,6 +191,9 @@ impl PaymentView {
             action: action(payment),
             reason: reason(payment),
             authorised_until: held.map(|held| held.expires_at),
+            ended: ended(payment),
+            needs_person: None,
+            to_pay_out: None,
             parcels: payment.parcels.iter().map(|parcel| parcel_view(payment, parcel)).collect(),
             refunds: payment.refunds.iter().map(|refund| refund_view(payment, refund)).collect(),
             operations: settled.collect(),
@@ -186,10 +201,13 @@ impl PaymentView {
         }
     }
 
-    /// With the operation under way, for staff.
+    /// With the operation under way and what is to be seen to, for staff.
     #[must_use]
-    pub fn with_open_operation(mut self, payment: &Payment) -> Self {
+    pub fn for_staff(mut self, payment: &Payment) -> Self {
         use crate::domain::OperationStatus;
+        self.needs_person = payment.needs_person();
+        let to_pay_out = Some(payment.to_pay_out_minor()).filter(|minor| *minor > 0);
+        self.to_pay_out = to_pay_out.map(|minor| Money::new(minor, payment.currency));
         self.operations.extend(payment.open_operation().map(|open| OperationView {
             id: open.id,
             kind: open.kind.name().to_owned(),
@@ -245,6 +263,13 @@ fn refund_view(payment: &Payment, refund: &crate::domain::Refund) -> RefundView 
         state,
         reason: refund.reason.clone(),
         refused,
+    }
+}
+
+const fn ended(payment: &Payment) -> Option<EndReason> {
+    match payment.order {
+        OrderStanding::Open => None,
+        OrderStanding::Ended { how, .. } => Some(how),
     }
 }
 

@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use contracts::Money;
+use contracts::{Money, PaymentId, Timestamp};
 use platform::cause::Cause;
 use platform::db::{Result as DbResult, Tx, Unit};
-use platform::http::extract::{Json, Path, RawBody};
-use platform::http::{Problem, RequestContext};
-use serde::Serialize;
-use utoipa::ToSchema;
+use platform::http::extract::{Json, Path, Query, RawBody};
+use platform::http::{CursorText, Cursors, Limit, List, Problem, RequestContext, Staff};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::access::KEEPERS;
 
 use crate::config::Config;
 use crate::domain::{Command, Payment};
 use crate::handlers::{self, Ask, Does};
 use crate::provider::{SignatureError, WebhookEvent};
-use crate::store::{self, WebhookRow};
+use crate::store::{self, Place, QuarantinedRow, WebhookRow};
 use crate::{Error, PaymentService};
 
 /// What became of a webhook.
@@ -63,6 +65,85 @@ pub(super) async fn take(
         Reception::Quarantined => StatusCode::ACCEPTED,
     };
     Ok((status, Json(Received { outcome })))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuarantined {
+    /// How many.
+    #[serde(default)]
+    #[param(inline)]
+    limit: Limit,
+    /// The `next_cursor` of the page before.
+    #[param(inline)]
+    cursor: Option<CursorText>,
+}
+
+/// A webhook that does not fit what we know.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct QuarantinedView {
+    /// Whose.
+    provider: String,
+    /// The provider's id for it.
+    event_id: String,
+    /// What happened, in the provider's word.
+    kind: String,
+    /// Which payment it is about, as far as we know.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Uuid>)]
+    payment_id: Option<PaymentId>,
+    /// What does not fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
+    /// What it said, word for word.
+    body: String,
+    /// When it came.
+    received_at: Timestamp,
+}
+
+/// Webhooks that were signed and do not fit what we know, the latest first. They are removed after
+/// 90 days, as all webhooks are.
+#[utoipa::path(get, path = "/payments/webhooks/quarantine", tag = "payments", params(ListQuarantined),
+    security(("staff" = [])),
+    responses((status = 200, body = List<QuarantinedView>), (status = 401, body = Problem),
+              (status = 403, body = Problem), (status = 422, body = Problem)))]
+pub(super) async fn quarantine(
+    State(service): State<Arc<PaymentService>>,
+    staff: Staff,
+    cursors: Cursors,
+    Query(query): Query<ListQuarantined>,
+) -> Result<Json<List<QuarantinedView>>, Error> {
+    staff.require(KEEPERS)?;
+    let below: Option<Place> = cursors.open("quarantine", query.cursor.as_ref())?;
+    let page = Quarantined { below, limit: query.limit.and_one() };
+    let rows = service.db.read(page).await?;
+    let page = List::of(rows, query.limit, |last| {
+        let place: Place = (last.received_at, last.provider.clone(), last.event_id.clone());
+        cursors.seal("quarantine", &place)
+    });
+    Ok(Json(page.map(|row| QuarantinedView {
+        provider: row.provider,
+        event_id: row.event_id,
+        kind: row.kind,
+        payment_id: row.payment_id,
+        why: row.why,
+        body: row.body,
+        received_at: row.received_at,
+    })))
+}
+
+struct Quarantined {
+    below: Option<Place>,
+    limit: i64,
+}
+
+impl Unit for Quarantined {
+    type Out = Vec<QuarantinedRow>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> DbResult<Self::Out> {
+        store::quarantined(tx, self.below.as_ref(), self.limit).await
+    }
 }
 
 struct Take {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::bill::Charge;
 use super::ledger::Journal;
-use super::{Bill, Event, Intent, Operation, OperationKind, Payment, Portion};
+use super::{Bill, Event, Operation, OperationKind, Payment, Portion, StrayNews};
 
 /// What an event leaves in the books.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -38,6 +38,8 @@ pub struct Credit {
     pub amount_minor: i64,
     /// The same by rate, as far as it was said.
     pub amounts: Vec<Taxed>,
+    /// What is kept afterwards, in minor units: no less than that stays invoiced.
+    pub kept_minor: i64,
     /// Why.
     pub reason: String,
 }
@@ -56,38 +58,31 @@ impl Settled {
 /// What `event` leaves in the books.
 pub fn aftermath(event: &Event, before: &Payment, after: &Payment, bill: &Bill) -> Aftermath {
     let (by, settled) = settled(event, before);
-    let by_hand = after.held().is_some_and(|held| held.method.provider.is_none());
+    let by_hand = after.held().is_some_and(|held| held.is_by_hand());
     let taken_minor = after.captured_minor() - before.captured_minor();
     let returned_minor = after.refunded_minor() - before.refunded_minor();
-    let money_in = Journal::money_in(taken_minor, by_hand);
-    let money_out = Journal::money_out(returned_minor, by_hand);
+    let (stray_before, stray_after) = (before.stray_sums(), after.stray_sums());
+    let money_in = [
+        Journal::money_in(taken_minor, by_hand),
+        Journal::money_in(stray_after.0 - stray_before.0, false),
+    ];
+    let money_out = [
+        Journal::money_out(returned_minor, by_hand),
+        Journal::money_out(stray_after.1 - stray_before.1, false),
+    ];
+    let moved = money_in.into_iter().chain(money_out).flatten();
     Aftermath {
         settled,
-        moved: money_in.into_iter().chain(money_out).map(|journal| (by, journal)).collect(),
+        moved: moved.map(|journal| (by, journal)).collect(),
         // Nothing is supplied under an order that has ended: late money only comes and goes.
-        charge: charge(event, after, bill, taken_minor)
-            .filter(|_| after.is_open() && taken_minor > 0),
-        credit: credit(event, before, returned_minor),
+        charge: charge(event, before, after, bill).filter(|_| after.is_open()),
+        credit: credit(event, before, after),
     }
 }
 
 fn settled(event: &Event, before: &Payment) -> (Option<OperationId>, Vec<Settled>) {
     let find = |id: OperationId, outcome: Result<Option<String>, String>| {
-        let waiting = match &before.intent {
-            Intent::RequiresAction { attempt, .. } => Some(attempt),
-            Intent::Noted
-            | Intent::RequiresMethod { .. }
-            | Intent::Processing
-            | Intent::AwaitingTransfer
-            | Intent::NotRequired { .. }
-            | Intent::Authorised { .. }
-            | Intent::PartlyCaptured { .. }
-            | Intent::Captured { .. }
-            | Intent::Failed { .. }
-            | Intent::Voided { .. }
-            | Intent::Expired
-            | Intent::Conflicted { .. } => None,
-        };
+        let waiting = before.waiting_attempt();
         let found = before.operation.iter().chain(waiting).find(|operation| operation.id == id);
         found.map(|operation| Settled { operation: operation.clone(), outcome })
     };
@@ -129,9 +124,34 @@ fn settled(event: &Event, before: &Payment) -> (Option<OperationId>, Vec<Settled
         }
         Event::Conflicted { by, reason, .. } => {
             settled.extend(find(*by, failed(reason)));
+            // Whatever waited for the shopper waits no longer.
+            let waiting = before.waiting_attempt().filter(|attempt| attempt.id != *by);
+            settled.extend(waiting.and_then(|attempt| find(attempt.id, failed(reason))));
             Some(*by)
         }
-        Event::Requested { .. }
+        Event::FoundTaken { by, .. } => {
+            settled.extend(find(*by, failed("captured")));
+            Some(*by)
+        }
+        Event::RestGivenUp { by, refused } => {
+            settled.extend(find(*by, refused.clone().map_or(Ok(None), Err)));
+            Some(*by)
+        }
+        Event::Stray { by, news, .. } => {
+            settled.extend(find(
+                *by,
+                match news {
+                    StrayNews::Found { .. } | StrayNews::GivenUp => Ok(None),
+                    StrayNews::Taken { .. } => failed("captured"),
+                    StrayNews::Refunded { reference, .. } => Ok(Some(reference.clone())),
+                    StrayNews::Refused { code } => failed(code),
+                },
+            ));
+            Some(*by)
+        }
+        Event::Settled { .. }
+        | Event::EndTold { .. }
+        | Event::Requested { .. }
         | Event::Resent { .. }
         | Event::WentUnknown { .. }
         | Event::Asked { .. }
@@ -153,13 +173,27 @@ fn settled(event: &Event, before: &Payment) -> (Option<OperationId>, Vec<Settled
 
 fn charge(
     event: &Event,
+    before: &Payment,
     after: &Payment,
     bill: &Bill,
-    taken_minor: i64,
 ) -> Option<(Charge, Option<ShipmentId>)> {
     let otherwise = bill.lines.first().map(|line| &line.amount);
+    // What comes by hand in parts is invoiced once, when all of it is there; what comes over it is
+    // not a sale.
+    if after.is_covered_by_hand() {
+        let charge = bill.whole(&after.removed());
+        let charge = match after.owed_by_rate(bill) {
+            Some(owed) => charge.saying(&owed),
+            None => charge.coming_to(after.owed_minor(), otherwise),
+        };
+        return (!before.is_covered_by_hand()).then_some((charge, None));
+    }
+    let taken_minor = after.captured_minor() - before.captured_minor();
+    if taken_minor <= 0 {
+        return None;
+    }
     let (charge, shipment_id) = match event {
-        Event::Charged { .. } | Event::Collected { .. } => (bill.whole(&after.removed()), None),
+        Event::Charged { .. } => (bill.whole(&after.removed()), None),
         Event::Captured { portion, shipment_id, .. } => {
             let charge = match portion {
                 Portion::Everything => bill.whole(&after.removed()),
@@ -192,6 +226,12 @@ fn charge(
         | Event::MethodChosen { .. }
         | Event::TransferAwaited
         | Event::NotRequired { .. }
+        | Event::Collected { .. }
+        | Event::FoundTaken { .. }
+        | Event::RestGivenUp { .. }
+        | Event::Stray { .. }
+        | Event::Settled { .. }
+        | Event::EndTold { .. }
         | Event::ParcelNoted { .. }
         | Event::RefundNoted { .. }
         | Event::Reduced(_)
@@ -199,14 +239,19 @@ fn charge(
         | Event::Closed
         | Event::RetryOrdered => return None,
     };
-    Some((charge.coming_to(taken_minor, otherwise), shipment_id))
+    let charge = match after.still_to_invoice(event, bill, taken_minor) {
+        Some(amounts) if charge.total_minor() != taken_minor => charge.saying(&amounts),
+        Some(_) | None => charge.coming_to(taken_minor, otherwise),
+    };
+    Some((charge, shipment_id))
 }
 
-fn credit(event: &Event, before: &Payment, returned_minor: i64) -> Option<Credit> {
+fn credit(event: &Event, before: &Payment, after: &Payment) -> Option<Credit> {
     let Event::Refunded { refund_id, .. } = event else { return None };
     let refund = before.refunds.iter().find(|refund| Some(refund.refund_id) == *refund_id);
     Some(Credit {
-        amount_minor: returned_minor,
+        amount_minor: after.refunded_minor() - before.refunded_minor(),
+        kept_minor: after.captured_minor() - after.refunded_minor(),
         amounts: refund.map(|refund| refund.amounts.clone()).unwrap_or_default(),
         reason: refund.map_or_else(|| "The order has ended".to_owned(), |r| r.reason.clone()),
     })

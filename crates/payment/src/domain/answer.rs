@@ -6,9 +6,10 @@ use std::time::Duration;
 use contracts::{Money, OperationId, ShipmentId};
 use uuid::Uuid;
 
+use super::stray::refused_stray;
 use super::{
     Event, Held, Intent, Method, Moment, Operation, OperationKind, OperationStatus, Payment,
-    Portion, Reply,
+    Portion, Reply, StrayNews,
 };
 
 /// The code of an operation that was given up because the provider had never heard of it.
@@ -31,6 +32,9 @@ impl Payment {
     /// What follows directly from a provider's answer.
     pub(super) fn answer(&self, id: OperationId, reply: &Reply, moment: Moment) -> Vec<Event> {
         if let Some(operation) = self.operation.as_ref().filter(|operation| operation.id == id) {
+            if let Some(stray) = self.stray_of(operation) {
+                return vec![self.stray_answer(operation, stray, reply, moment)];
+            }
             return match &operation.kind {
                 OperationKind::Authorise { method, .. } => {
                     self.authorise_answer(operation, method, reply, moment)
@@ -44,9 +48,8 @@ impl Payment {
                 }
             };
         }
-        if let (Intent::RequiresAction { attempt, .. }, OperationKind::Authorise { method, .. }) =
-            (&self.intent, self.attempt_kind())
-            && attempt.id == id
+        if let Some(attempt) = self.waiting_attempt().filter(|attempt| attempt.id == id)
+            && let OperationKind::Authorise { method, .. } = &attempt.kind
         {
             // While it is being given up, the answer to that decides: it comes later.
             return match self.operation {
@@ -74,7 +77,14 @@ impl Payment {
             OperationStatus::Unknown { asks } => asks,
         };
         let age = moment.at.since(operation.requested_at);
+        let stray = self.stray_of(operation);
         let give_up = |code: &str| match &operation.kind {
+            OperationKind::Void | OperationKind::Refund { .. } if stray.is_some() => {
+                refused_stray(operation, code)
+            }
+            OperationKind::Void if self.lets_the_rest_go() => {
+                Event::RestGivenUp { by: id, refused: Some(code.to_owned()) }
+            }
             OperationKind::Authorise { .. } => self.declined(id, code),
             OperationKind::Capture { shipment } => {
                 Event::CaptureFailed { by: id, shipment_id: *shipment, code: code.to_owned() }
@@ -97,24 +107,6 @@ impl Payment {
             }];
         }
         vec![if age < KEY_LIFE { Event::Resent { operation: id } } else { give_up(NEVER_ARRIVED) }]
-    }
-
-    fn attempt_kind(&self) -> &OperationKind {
-        match &self.intent {
-            Intent::RequiresAction { attempt, .. } => &attempt.kind,
-            Intent::Noted
-            | Intent::RequiresMethod { .. }
-            | Intent::Processing
-            | Intent::AwaitingTransfer
-            | Intent::NotRequired { .. }
-            | Intent::Authorised { .. }
-            | Intent::PartlyCaptured { .. }
-            | Intent::Captured { .. }
-            | Intent::Failed { .. }
-            | Intent::Voided { .. }
-            | Intent::Expired
-            | Intent::Conflicted { .. } => &OperationKind::Void,
-        }
     }
 
     fn authorise_answer(
@@ -196,28 +188,23 @@ impl Payment {
 
     fn void_answer(&self, operation: &Operation, reply: &Reply, moment: Moment) -> Vec<Event> {
         let by = operation.id;
-        let waiting = match &self.intent {
-            Intent::RequiresAction { attempt, .. } => Some(attempt),
-            Intent::Noted
-            | Intent::RequiresMethod { .. }
-            | Intent::Processing
-            | Intent::AwaitingTransfer
-            | Intent::NotRequired { .. }
-            | Intent::Authorised { .. }
-            | Intent::PartlyCaptured { .. }
-            | Intent::Captured { .. }
-            | Intent::Failed { .. }
-            | Intent::Voided { .. }
-            | Intent::Expired
-            | Intent::Conflicted { .. } => None,
-        };
+        let waiting = self.waiting_attempt();
         let failed = |code: &str| {
             let ask = waiting.filter(|_| self.is_open());
             let mut events = vec![Event::VoidFailed { by, code: code.to_owned() }];
             events.extend(ask.map(|attempt| Event::Asked { operation: attempt.id }));
             events
         };
+        let rest = self.lets_the_rest_go();
+        let given_up = |refused: Option<&str>| {
+            vec![Event::RestGivenUp { by, refused: refused.map(str::to_owned) }]
+        };
         match reply {
+            Reply::Voided { .. } if self.keeps_money() => given_up(None),
+            Reply::Declined { code } if rest => given_up(Some(code)),
+            Reply::Unknown { .. } if rest && is_hopeless(operation, moment) => {
+                given_up(Some("unknown"))
+            }
             Reply::Voided { .. } => vec![match waiting.filter(|_| self.is_open()) {
                 Some(attempt) => Event::AttemptAbandoned { by, attempt: attempt.id },
                 None => Event::Voided { by, attempt: waiting.map(|attempt| attempt.id) },
@@ -233,13 +220,42 @@ impl Payment {
                         Err(mismatch) => vec![mismatch.stops(by)],
                     }
                 } else {
-                    vec![self.conflict(by, "the provider took what was to be given up")]
+                    vec![self.found_taken(by, *amount)]
                 }
             }
             Reply::Declined { code } => failed(code),
             Reply::Authorised { .. } => failed("still_authorised"),
             Reply::ActionRequired { .. } | Reply::Refunded { .. } => failed("unexpected_answer"),
             Reply::Unknown { why } => vec![self.unknown(operation, why, moment)],
+        }
+    }
+
+    /// Whether a void is about what nobody needs, under an order that stands.
+    fn lets_the_rest_go(&self) -> bool {
+        self.is_open() && self.keeps_money()
+    }
+
+    fn keeps_money(&self) -> bool {
+        self.held().is_some_and(|held| held.kept_minor() > 0)
+    }
+
+    /// The provider took what was to be given up: what it took counts, and goes back once the order
+    /// has ended.
+    fn found_taken(&self, by: OperationId, total: Money) -> Event {
+        let reason = "the provider took what was to be given up";
+        let more = self.held().filter(|held| {
+            total.currency == self.currency && total.amount_minor > held.captured_minor
+        });
+        let Some(held) = more else { return self.conflict(by, reason) };
+        let amount_minor = total.amount_minor - held.captured_minor;
+        let held = Held {
+            captured_minor: total.amount_minor,
+            authorised_minor: held.authorised_minor.max(total.amount_minor),
+            ..held.clone()
+        };
+        match self.is_open() {
+            true => Event::Conflicted { by, reason: reason.to_owned(), held: Some(held) },
+            false => Event::FoundTaken { by, amount_minor, held },
         }
     }
 
@@ -279,7 +295,8 @@ impl Payment {
         let Some(operation) = self.given_up.iter().find(|operation| operation.id == id) else {
             return Vec::new();
         };
-        let turned_up = match (&operation.kind, reply) {
+        let reason = "an operation that had been given up took place after all".to_owned();
+        let held = match (&operation.kind, reply) {
             (_, Reply::ActionRequired { .. } | Reply::Declined { .. } | Reply::Unknown { .. }) => {
                 return Vec::new();
             }
@@ -288,19 +305,57 @@ impl Payment {
                 Reply::Authorised { reference, amount } | Reply::Captured { reference, amount, .. },
             ) => {
                 let taken = matches!(reply, Reply::Captured { .. });
-                match self.held_for(operation, method, reference, *amount, taken, moment) {
-                    Ok(held) => Some(held),
-                    Err(mismatch) => mismatch.held,
+                let found = self.held_for(operation, method, reference, *amount, taken, moment);
+                let found = found.map_or_else(|mismatch| mismatch.held, Some);
+                match found {
+                    Some(held) if self.pays_otherwise() => {
+                        let (news, reference) = (StrayNews::Found { held }, reference.clone());
+                        return vec![Event::Stray { by: id, reference, news }];
+                    }
+                    found => self.held().cloned().or(found),
                 }
             }
-            (_, Reply::Authorised { .. } | Reply::Captured { .. })
-            | (_, Reply::Refunded { .. } | Reply::Voided { .. }) => None,
+            (OperationKind::Capture { .. }, Reply::Captured { amount, .. }) => {
+                self.held_after(*amount, Money::zero(self.currency))
+            }
+            (OperationKind::Refund { .. }, Reply::Refunded { amount, .. }) => {
+                self.held_after(Money::zero(self.currency), *amount)
+            }
+            (
+                OperationKind::Authorise { .. }
+                | OperationKind::Capture { .. }
+                | OperationKind::Void
+                | OperationKind::Refund { .. },
+                Reply::Authorised { .. }
+                | Reply::Captured { .. }
+                | Reply::Refunded { .. }
+                | Reply::Voided { .. },
+            ) => self.held().cloned(),
         };
-        vec![Event::Conflicted {
-            by: id,
-            reason: "an operation that had been given up took place after all".to_owned(),
-            held: self.held().cloned().or(turned_up),
-        }]
+        vec![Event::Conflicted { by: id, reason, held }]
+    }
+
+    /// Whether there is other money for the order, or a way on to it: what turns up beside it is
+    /// given back, and stops nothing.
+    fn pays_otherwise(&self) -> bool {
+        let chosen = matches!(self.intent, Intent::AwaitingTransfer | Intent::NotRequired { .. });
+        self.held().is_some() || self.open_operation().is_some() || (self.is_open() && chosen)
+    }
+
+    /// What is held after so much more was taken and given back.
+    fn held_after(&self, taken: Money, returned: Money) -> Option<Held> {
+        let ours = |amount: Money| {
+            if amount.currency == self.currency { amount.amount_minor.max(0) } else { 0 }
+        };
+        let held = self.held()?;
+        let captured_minor = held.captured_minor.saturating_add(ours(taken));
+        let refunded_minor = held.refunded_minor.saturating_add(ours(returned));
+        Some(Held {
+            authorised_minor: held.authorised_minor.max(captured_minor),
+            captured_minor,
+            refunded_minor: refunded_minor.min(captured_minor),
+            ..held.clone()
+        })
     }
 
     fn asked_for(&self, operation: &Operation, amount: Money) -> bool {
@@ -339,21 +394,43 @@ impl Payment {
     }
 
     fn declined(&self, by: OperationId, code: &str) -> Event {
-        let attempts_left = (self.attempts_left() - 1).max(0);
+        let attempts_left = self.left_after_decline(true);
         Event::Declined { by: Some(by), code: code.to_owned(), attempts_left }
     }
 
     fn conflict(&self, by: OperationId, reason: &str) -> Event {
-        Event::Conflicted { by, reason: reason.to_owned(), held: self.held().cloned() }
+        let held = self.held().cloned().or_else(|| self.begun());
+        Event::Conflicted { by, reason: reason.to_owned(), held }
+    }
+
+    /// What the provider may come to hold of the authorisation that waits for the shopper.
+    fn begun(&self) -> Option<Held> {
+        let Intent::RequiresAction { attempt, reference, expires_at, .. } = &self.intent else {
+            return None;
+        };
+        let OperationKind::Authorise { method, .. } = &attempt.kind else { return None };
+        Some(Held {
+            method: method.clone(),
+            reference: reference.clone(),
+            authorised_minor: attempt.amount_minor,
+            captured_minor: 0,
+            refunded_minor: 0,
+            expires_at: *expires_at,
+        })
     }
 
     fn unknown(&self, operation: &Operation, why: &str, moment: Moment) -> Event {
-        if moment.at.since(operation.requested_at) > UNKNOWN_LIFE {
+        if is_hopeless(operation, moment) {
             self.conflict(operation.id, "the provider has given no answer for three days")
         } else {
             unknown(operation, why, operation.status.asks(), moment)
         }
     }
+}
+
+/// Whether it is too long unknown to go on asking.
+pub(super) fn is_hopeless(operation: &Operation, moment: Moment) -> bool {
+    moment.at.since(operation.requested_at) > UNKNOWN_LIFE
 }
 
 /// The provider holds something else than what it was asked for.
@@ -368,7 +445,7 @@ impl Mismatch {
     }
 }
 
-fn unknown(operation: &Operation, why: &str, asks: u32, moment: Moment) -> Event {
+pub(super) fn unknown(operation: &Operation, why: &str, asks: u32, moment: Moment) -> Event {
     Event::WentUnknown {
         operation: operation.id,
         why: why.to_owned(),

@@ -42,6 +42,7 @@ impl Payment {
                 self.give_up_if_never_arrived(*by, code);
                 self.choice.tried = true;
                 self.declines += 1;
+                self.attempts += i64::from(by.is_none());
                 let declined = code.clone();
                 self.intent = if *attempts_left > 0 {
                     Intent::RequiresMethod { declined }
@@ -104,7 +105,10 @@ impl Payment {
                 self.choice.tried = true;
                 self.intent = Intent::NotRequired { terms: *terms };
             }
-            Event::Collected { held } => self.intent = Intent::Captured { held: held.clone() },
+            Event::Collected { receipt, held } => {
+                self.receipts.push(receipt.clone());
+                self.intent = self.placed(held.clone());
+            }
             Event::ParcelNoted { parcel } => self.parcels.push(parcel.clone()),
             Event::RefundNoted { refund } => self.refunds.push(refund.clone()),
             Event::Reduced(reduction) => {
@@ -116,6 +120,34 @@ impl Payment {
             }
             Event::Closed => self.intent = self.closed(),
             Event::RetryOrdered => self.retry_all(),
+            Event::FoundTaken { by, held, .. } => {
+                self.take(*by);
+                match &mut self.intent {
+                    Intent::Conflicted { held: known, .. } => *known = Some(held.clone()),
+                    Intent::Noted
+                    | Intent::RequiresMethod { .. }
+                    | Intent::Processing
+                    | Intent::RequiresAction { .. }
+                    | Intent::AwaitingTransfer
+                    | Intent::NotRequired { .. }
+                    | Intent::Authorised { .. }
+                    | Intent::PartlyCaptured { .. }
+                    | Intent::Captured { .. }
+                    | Intent::Failed { .. }
+                    | Intent::Voided { .. }
+                    | Intent::Expired => self.intent = self.placed(held.clone()),
+                }
+            }
+            Event::RestGivenUp { by, .. } => {
+                self.take(*by);
+                if let Some(held) = self.held_mut() {
+                    held.authorised_minor = held.captured_minor;
+                }
+                self.place();
+            }
+            Event::Stray { by, reference, news } => self.note_stray(*by, reference, news),
+            Event::Settled { held } => self.settled(held),
+            Event::EndTold { ends_at } => self.end_told = Some(*ends_at),
         }
         self
     }
@@ -124,6 +156,7 @@ impl Payment {
         match operation.kind {
             OperationKind::Authorise { .. } => {
                 self.choice.tried = true;
+                self.attempts += 1;
                 self.intent = Intent::Processing;
             }
             OperationKind::Capture { .. } | OperationKind::Void | OperationKind::Refund { .. } => {}
@@ -144,7 +177,7 @@ impl Payment {
         }
     }
 
-    fn take(&mut self, id: contracts::OperationId) -> Option<Operation> {
+    pub(super) fn take(&mut self, id: contracts::OperationId) -> Option<Operation> {
         self.operation.take_if(|operation| operation.id == id)
     }
 
@@ -157,23 +190,9 @@ impl Payment {
     fn give_up_if_never_arrived(&mut self, id: Option<contracts::OperationId>, code: &str) {
         let taken = id.and_then(|id| self.take(id));
         if code == NEVER_ARRIVED {
-            let waiting = match &self.intent {
-                Intent::RequiresAction { attempt, .. } if Some(attempt.id) == id => Some(attempt),
-                Intent::RequiresAction { .. }
-                | Intent::Noted
-                | Intent::RequiresMethod { .. }
-                | Intent::Processing
-                | Intent::AwaitingTransfer
-                | Intent::NotRequired { .. }
-                | Intent::Authorised { .. }
-                | Intent::PartlyCaptured { .. }
-                | Intent::Captured { .. }
-                | Intent::Failed { .. }
-                | Intent::Voided { .. }
-                | Intent::Expired
-                | Intent::Conflicted { .. } => None,
-            };
-            self.given_up.extend(taken.or_else(|| waiting.cloned()));
+            let waiting = self.waiting_attempt().filter(|attempt| Some(attempt.id) == id);
+            let waiting = waiting.cloned();
+            self.given_up.extend(taken.or(waiting));
         }
     }
 
@@ -223,7 +242,6 @@ impl Payment {
 
     /// Moves between authorised, partly captured and captured as the amounts say.
     fn place(&mut self) {
-        let owed_minor = self.owed_minor();
         let held = match &self.intent {
             Intent::Authorised { held }
             | Intent::PartlyCaptured { held }
@@ -239,17 +257,27 @@ impl Payment {
             | Intent::Expired
             | Intent::Conflicted { .. } => return,
         };
-        self.intent = if held.captured_minor == 0 {
+        self.intent = self.placed(held);
+    }
+
+    /// Where money is, by what of it has been taken.
+    pub(super) fn placed(&self, held: Held) -> Intent {
+        // What people receive has no guarantee that could be used up: the rest may still come.
+        let no_more = held.capturable_minor() == 0 && !held.is_by_hand();
+        if held.captured_minor == 0 {
             Intent::Authorised { held }
-        } else if held.captured_minor >= owed_minor || held.capturable_minor() == 0 {
+        } else if held.captured_minor >= self.owed_minor() || no_more {
             Intent::Captured { held }
         } else {
             Intent::PartlyCaptured { held }
-        };
+        }
     }
 
     fn conflicted(&mut self, by: contracts::OperationId, reason: &str, held: Option<&Held>) {
-        self.given_up.retain(|operation| operation.id != by);
+        let turned_up = self.given_up.extract_if(.., |operation| operation.id == by).next();
+        if let Some(operation) = turned_up {
+            self.took_place(&operation);
+        }
         let gave_back = self.take(by).is_some_and(|operation| match operation.kind {
             OperationKind::Authorise { .. } | OperationKind::Capture { .. } => false,
             OperationKind::Void | OperationKind::Refund { .. } => true,
@@ -259,6 +287,22 @@ impl Payment {
         }
         let held = held.cloned().or_else(|| self.held().cloned());
         self.intent = Intent::Conflicted { reason: reason.to_owned(), held };
+    }
+
+    /// What was given up and took place after all is not to be done again.
+    fn took_place(&mut self, operation: &Operation) {
+        match operation.kind {
+            OperationKind::Capture { shipment } => {
+                let state = ParcelState::Taken { amount_minor: operation.amount_minor };
+                self.set_parcel(shipment, state);
+            }
+            OperationKind::Refund { refund: Some(refund) } => {
+                self.set_refund(Some(refund), &RefundState::Done);
+            }
+            OperationKind::Refund { refund: None }
+            | OperationKind::Authorise { .. }
+            | OperationKind::Void => {}
+        }
     }
 
     fn set_parcel(&mut self, shipment_id: Option<contracts::ShipmentId>, state: ParcelState) {
@@ -288,6 +332,7 @@ impl Payment {
             *clearing = Clearing::Going;
         }
         self.rest_refused = None;
+        self.strays.iter_mut().for_each(|stray| stray.refused = None);
         for parcel in &mut self.parcels {
             match parcel.state {
                 ParcelState::Refused { .. } => parcel.state = ParcelState::Wanted,

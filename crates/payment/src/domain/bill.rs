@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use contracts::events::{OrderPlaced, TaxMode, Taxed};
-use contracts::{Currency, LineId, Sku, Timestamp};
+use contracts::{Currency, LineId, Sku, Timestamp, share_of_pieces, sum_by_rate};
 use serde::{Deserialize, Serialize};
 
-use super::ParcelLine;
+use super::{Event, ParcelLine, Payment, Portion};
 
 /// An order's amounts as they were when it was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +62,7 @@ pub struct Charge {
     /// Shipping, by rate.
     pub shipping: Vec<Taxed>,
     /// What remains to make the whole: roundings after a reduction.
-    pub adjustment: Option<Taxed>,
+    pub adjustments: Vec<Taxed>,
 }
 
 /// Part of a bill's line, charged at one time.
@@ -114,7 +114,13 @@ impl Bill {
             let gone = removed.get(&line.line_id).copied().unwrap_or(0);
             line.part(index, 0, line.quantity - gone)
         });
-        Charge { lines: lines.collect(), shipping: self.shipping.clone(), adjustment: None }
+        let lines: Vec<ChargedLine> = lines.collect();
+        let ships = |charged: &ChargedLine| {
+            self.lines.get(charged.index).is_some_and(|line| line.requires_shipping)
+        };
+        // Nobody pays for the shipping of nothing.
+        let shipping = if lines.iter().any(ships) { self.shipping.clone() } else { Vec::new() };
+        Charge { lines, shipping, adjustments: Vec::new() }
     }
 
     /// What a parcel holds. The first one also carries the shipping, which is charged once, and
@@ -145,26 +151,16 @@ impl BillLine {
         (to > from).then(|| ChargedLine {
             index,
             quantity: to - from,
-            discount_minor: share(self.discount_minor, self.quantity, from, to),
+            discount_minor: share_of_pieces(self.discount_minor, self.quantity, from, to),
             amount: Taxed {
-                gross_minor: share(self.amount.gross_minor, self.quantity, from, to),
-                tax_minor: share(self.amount.tax_minor, self.quantity, from, to),
-                net_minor: share(self.amount.gross_minor, self.quantity, from, to)
-                    - share(self.amount.tax_minor, self.quantity, from, to),
+                gross_minor: share_of_pieces(self.amount.gross_minor, self.quantity, from, to),
+                tax_minor: share_of_pieces(self.amount.tax_minor, self.quantity, from, to),
+                net_minor: share_of_pieces(self.amount.gross_minor, self.quantity, from, to)
+                    - share_of_pieces(self.amount.tax_minor, self.quantity, from, to),
                 ..self.amount
             },
         })
     }
-}
-
-/// The share of the pieces `from..to` out of `quantity` in an amount. The first pieces take the
-/// odd cents: the largest remainder of equal weights, ties by position.
-fn share(total_minor: i64, quantity: i64, from: i64, to: i64) -> i64 {
-    let first = |pieces: i64| {
-        let each = total_minor.div_euclid(quantity);
-        each * pieces + total_minor.rem_euclid(quantity).min(pieces)
-    };
-    if quantity <= 0 { 0 } else { first(to) - first(from) }
 }
 
 impl Charge {
@@ -176,7 +172,7 @@ impl Charge {
     /// Every amount in it.
     pub fn amounts(&self) -> impl Iterator<Item = &Taxed> {
         let lines = self.lines.iter().map(|line| &line.amount);
-        lines.chain(&self.shipping).chain(&self.adjustment)
+        lines.chain(&self.shipping).chain(&self.adjustments)
     }
 
     /// The same charge, made to come to `total_minor` by an adjustment at the rate that has the
@@ -187,7 +183,7 @@ impl Charge {
         if missing != 0 {
             let largest = self.amounts().max_by_key(|amount| amount.gross_minor);
             let like = largest.or(otherwise).copied();
-            self.adjustment = like.map(|like| {
+            self.adjustments.extend(like.map(|like| {
                 let tax_minor = like.rate.included_in(missing);
                 Taxed {
                     net_minor: missing - tax_minor,
@@ -196,26 +192,74 @@ impl Charge {
                     rate: like.rate,
                     zero_reason: like.zero_reason,
                 }
-            });
+            }));
         }
         self
     }
 }
 
+impl Charge {
+    /// The same charge, made to come to `amounts` at each of their rates.
+    #[must_use]
+    pub fn saying(mut self, amounts: &[Taxed]) -> Self {
+        let missing = less(amounts, &by_rate(self.amounts()));
+        let matters = |amount: &Taxed| amount.gross_minor != 0 || amount.tax_minor != 0;
+        self.adjustments.extend(missing.into_iter().filter(matters));
+        self
+    }
+}
+
+impl Payment {
+    /// What is owed at each rate, where it is known and comes to what is owed.
+    pub(super) fn owed_by_rate(&self, bill: &Bill) -> Option<Vec<Taxed>> {
+        let lines = bill.lines.iter().map(|line| &line.amount);
+        let agreed = by_rate(lines.chain(&bill.shipping));
+        let off = by_rate(self.reductions.iter().flat_map(|reduction| &reduction.amounts));
+        let owed = less(&agreed, &off);
+        let sum: i64 = owed.iter().map(|amount| amount.gross_minor).sum();
+        (sum == self.owed_minor()).then_some(owed)
+    }
+
+    /// What the last capture of an order is for, at each rate, where that is known and comes to
+    /// what was taken.
+    pub(super) fn still_to_invoice(
+        &self,
+        event: &Event,
+        bill: &Bill,
+        taken_minor: i64,
+    ) -> Option<Vec<Taxed>> {
+        let mut open = self.owed_by_rate(bill)?;
+        if let Event::Captured { portion: Portion::Parcel | Portion::Rest, shipment_id, .. } = event
+        {
+            for (place, parcel) in self.parcels.iter().enumerate() {
+                if Some(parcel.shipment_id) != *shipment_id {
+                    let charge = bill.parcel(&parcel.lines, place == 0);
+                    open = less(&open, &by_rate(charge.amounts()));
+                }
+            }
+        }
+        let sum: i64 = open.iter().map(|amount| amount.gross_minor).sum();
+        (sum == taken_minor).then_some(open)
+    }
+}
+
+/// Amounts less others, at each rate.
+fn less(amounts: &[Taxed], others: &[Taxed]) -> Vec<Taxed> {
+    let others: Vec<Taxed> = others
+        .iter()
+        .map(|other| Taxed {
+            net_minor: -other.net_minor,
+            tax_minor: -other.tax_minor,
+            gross_minor: -other.gross_minor,
+            ..*other
+        })
+        .collect();
+    by_rate(amounts.iter().chain(&others))
+}
+
 /// Sums amounts by rate and reason, in the order of the rates, highest first.
 pub fn by_rate<'a>(amounts: impl IntoIterator<Item = &'a Taxed>) -> Vec<Taxed> {
-    let mut sums: Vec<Taxed> = Vec::new();
-    for amount in amounts {
-        let same =
-            |sum: &&mut Taxed| sum.rate == amount.rate && sum.zero_reason == amount.zero_reason;
-        if let Some(sum) = sums.iter_mut().find(same) {
-            sum.net_minor += amount.net_minor;
-            sum.tax_minor += amount.tax_minor;
-            sum.gross_minor += amount.gross_minor;
-        } else {
-            sums.push(*amount);
-        }
-    }
+    let mut sums = sum_by_rate(amounts.into_iter().copied());
     sums.sort_by_key(|sum| std::cmp::Reverse(sum.rate));
     sums
 }
@@ -223,15 +267,8 @@ pub fn by_rate<'a>(amounts: impl IntoIterator<Item = &'a Taxed>) -> Vec<Taxed> {
 #[cfg(test)]
 mod tests {
     use contracts::Rate;
-    use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn the_first_pieces_of_a_line_take_the_odd_cents() {
-        assert_eq!([share(100, 3, 0, 1), share(100, 3, 1, 2), share(100, 3, 2, 3)], [34, 33, 33]);
-        assert_eq!(share(5, 0, 0, 1), 0);
-    }
 
     #[test]
     fn an_invoice_says_what_was_taken_even_where_the_pieces_do_not_add_up_to_it() {
@@ -244,23 +281,7 @@ mod tests {
         };
         let charge = Charge { shipping: vec![like], ..Charge::default() }.coming_to(132, None);
         assert_eq!(charge.total_minor(), 132);
-        let adjustment = charge.adjustment.unwrap();
+        let adjustment = charge.adjustments[0];
         assert_eq!((adjustment.net_minor, adjustment.tax_minor), (10, 2));
-    }
-
-    proptest! {
-        #[test]
-        fn however_a_line_is_cut_its_parts_are_the_line(
-            total in 0_i64..1_000_000, cuts in proptest::collection::vec(1_i64..20, 1..8),
-        ) {
-            let quantity: i64 = cuts.iter().sum();
-            let mut from = 0;
-            let mut sum = 0;
-            for cut in cuts {
-                sum += share(total, quantity, from, from + cut);
-                from += cut;
-            }
-            prop_assert_eq!(sum, total);
-        }
     }
 }

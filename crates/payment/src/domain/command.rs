@@ -1,10 +1,14 @@
 //! What can be asked of a payment, what comes of it, and why not.
 
+use std::fmt;
+
 use contracts::events::{LineQuantity, PaymentTerms, Taxed};
 use contracts::{LineId, Money, OperationId, ShipmentId, Timestamp};
 use uuid::Uuid;
 
-use super::{Choice, EndReason, Held, Method, Operation, Parcel, Reduction, Refund, Reply, Status};
+use super::{
+    Choice, EndReason, Held, Method, Operation, Parcel, Receipt, Reduction, Refund, Reply, Status,
+};
 
 /// When a command is carried out, and the id of the operation it may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +72,14 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// A person has received the money: cash at the door, a transfer.
+    /// A person has received money: cash at the door, a transfer.
     Collect {
         /// How much.
         amount: Money,
         /// Where it is noted: a receipt, a line of a statement.
         reference: String,
+        /// Whether it is meant to differ from what is due.
+        differs: bool,
     },
     /// A person has given back money that no provider can.
     PayOut {
@@ -82,6 +88,34 @@ pub enum Command {
     },
     /// A person wants what the provider refused to be tried again.
     Retry,
+    /// A person wants a contradiction settled by what the provider says now.
+    Settle {
+        /// What it says.
+        account: Account,
+    },
+    /// The guarantee ends soon: a person has to be told.
+    TellEnd,
+}
+
+/// How a payment stands by its provider's account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The provider's payment.
+    pub reference: String,
+    /// How much is guaranteed or was taken; nothing where it was given up or refused.
+    pub authorised: Money,
+    /// How much of it was taken, in minor units.
+    pub captured_minor: i64,
+    /// How much of that went back, in minor units.
+    pub refunded_minor: i64,
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let money = |amount_minor| Money::new(amount_minor, self.authorised.currency);
+        let (taken, back) = (money(self.captured_minor), money(self.refunded_minor));
+        write!(f, "{} is guaranteed, {taken} taken and {back} given back", self.authorised)
+    }
 }
 
 /// How much of an order a capture is for.
@@ -251,8 +285,10 @@ pub enum Event {
         /// When it is paid, if anything is owed.
         terms: PaymentTerms,
     },
-    /// A person has received the money.
+    /// A person has received money.
     Collected {
+        /// What came.
+        receipt: Receipt,
         /// What there is now.
         held: Held,
     },
@@ -277,6 +313,70 @@ pub enum Event {
     Closed,
     /// What the provider refused is to be tried again.
     RetryOrdered,
+    /// The provider had taken what was to be given up.
+    FoundTaken {
+        /// By which operation it was to be given up.
+        by: OperationId,
+        /// How much more was taken than was known, in minor units.
+        amount_minor: i64,
+        /// What there is now.
+        held: Held,
+    },
+    /// Nobody needs what is still guaranteed: all that is owed is taken.
+    RestGivenUp {
+        /// By which operation.
+        by: OperationId,
+        /// Why the provider would not; it ends by itself then.
+        refused: Option<String>,
+    },
+    /// News of money at a provider beside what is held.
+    Stray {
+        /// By which operation.
+        by: OperationId,
+        /// The provider's payment.
+        reference: String,
+        /// What is new.
+        news: StrayNews,
+    },
+    /// A contradiction is settled by what the provider says.
+    Settled {
+        /// What is held by its account, but for what it took and gave back since.
+        held: Held,
+    },
+    /// Staff have been told that a guarantee ends.
+    EndTold {
+        /// When it does.
+        ends_at: Timestamp,
+    },
+}
+
+/// News of money at a provider beside what is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StrayNews {
+    /// It turned up.
+    Found {
+        /// What there is.
+        held: Held,
+    },
+    /// It is given up.
+    GivenUp,
+    /// It had been taken.
+    Taken {
+        /// How much in all, in minor units.
+        captured_minor: i64,
+    },
+    /// It went back.
+    Refunded {
+        /// The provider's name for it.
+        reference: String,
+        /// How much, in minor units.
+        amount_minor: i64,
+    },
+    /// The provider will not.
+    Refused {
+        /// Why, in the provider's code.
+        code: String,
+    },
 }
 
 /// Why a command is not carried out. Nothing has changed then.
@@ -294,11 +394,17 @@ pub enum Refusal {
     /// No money is waited for that a person could receive.
     #[error("the payment is {}, and nothing is to be collected", .0.name())]
     NothingToCollect(Status),
-    /// It is not what is owed.
-    #[error("{owed} is owed")]
+    /// It is not what is due.
+    #[error("{due} is due")]
     AmountDiffers {
         /// What is.
-        owed: Money,
+        due: Money,
+    },
+    /// The receipt was noted with another amount.
+    #[error("{noted} was noted under this reference")]
+    ReceiptDiffers {
+        /// Which.
+        noted: Money,
     },
     /// There is no such refund for a person to pay out.
     #[error("nothing is to be paid out by hand")]
@@ -306,6 +412,28 @@ pub enum Refusal {
     /// Nothing was refused.
     #[error("there is nothing to try again")]
     NothingToRetry,
+    /// A transfer takes days, and the order waits for minutes.
+    #[error(
+        "a transfer takes longer than this order waits: it has to be chosen when an order is placed"
+    )]
+    TransferTakesLonger,
+    /// The customer has tried often enough.
+    #[error("no further attempt to pay is allowed")]
+    NoAttemptLeft,
+    /// Nothing contradicts.
+    #[error("the payment is {}, and nothing contradicts", .0.name())]
+    NotConflicted(Status),
+    /// An operation is under way.
+    #[error("the provider has still to answer an operation: try again later")]
+    Busy,
+    /// What the provider says does not settle it.
+    #[error("by the provider's account {account}: {why}")]
+    AccountDoesNotFit {
+        /// What it says.
+        account: Box<Account>,
+        /// What stands against it.
+        why: String,
+    },
     /// The money is not guaranteed yet.
     #[error("the payment is {}, and no money is held", .0.name())]
     NotAuthorised(Status),

@@ -1,12 +1,10 @@
 //! What a command changes. What follows from it by itself is in `next`.
 
-use contracts::Money;
-use contracts::events::LineQuantity;
-use uuid::Uuid;
+use contracts::events::{LineQuantity, PaymentTerms};
 
 use super::{
-    Bill, Choice, Clearing, Command, Event, Held, Intent, Moment, OrderStanding, Parcel,
-    ParcelLine, ParcelState, Payment, Refund, RefundState, Refusal,
+    Bill, Choice, Command, Event, Intent, Moment, OrderStanding, Parcel, ParcelLine, ParcelState,
+    Payment, Refund, RefundState, Refusal,
 };
 
 impl Payment {
@@ -21,7 +19,7 @@ impl Payment {
         bill: &Bill,
         moment: Moment,
     ) -> Result<Vec<Event>, Refusal> {
-        let mut events = self.first(command, moment)?;
+        let mut events = self.first(command, bill, moment)?;
         if events.is_empty() && !matches!(command, Command::Begin) {
             return Ok(events);
         }
@@ -37,7 +35,7 @@ impl Payment {
         Ok(events)
     }
 
-    fn first(&self, command: &Command, moment: Moment) -> Result<Vec<Event>, Refusal> {
+    fn first(&self, command: &Command, bill: &Bill, moment: Moment) -> Result<Vec<Event>, Refusal> {
         match command {
             Command::Begin => Ok(Vec::new()),
             Command::ChooseMethod { method, token } => {
@@ -77,9 +75,13 @@ impl Payment {
                 };
                 Ok(if moot { Vec::new() } else { vec![Event::RefundNoted { refund }] })
             }
-            Command::Collect { amount, reference } => self.collect(*amount, reference),
+            Command::Collect { amount, reference, differs } => {
+                self.collect(*amount, reference, *differs)
+            }
             Command::PayOut { refund_id } => self.pay_out(*refund_id),
             Command::Retry => self.retry(),
+            Command::Settle { account } => self.settle(account, bill),
+            Command::TellEnd => Ok(self.tell_end()),
         }
     }
 
@@ -92,10 +94,12 @@ impl Payment {
         }
         match &self.intent {
             Intent::Noted | Intent::RequiresMethod { .. } | Intent::AwaitingTransfer => {
+                self.allows(&choice)?;
                 Ok(vec![Event::MethodChosen { choice }])
             }
             // What waits for the shopper is given up first, and only one change at a time.
             Intent::RequiresAction { .. } if self.operation.is_none() => {
+                self.allows(&choice)?;
                 Ok(vec![Event::MethodChosen { choice }])
             }
             Intent::RequiresAction { .. }
@@ -109,6 +113,26 @@ impl Payment {
             | Intent::Expired
             | Intent::Conflicted { .. } => Err(Refusal::NotWaitingForMethod(self.status())),
         }
+    }
+
+    /// Whether there is time and leave for another way to pay.
+    fn allows(&self, choice: &Choice) -> Result<(), Refusal> {
+        let Some(method) = &choice.method else { return Ok(()) };
+        let late = method.terms == PaymentTerms::Transfer
+            && self.placed_terms != Some(PaymentTerms::Transfer);
+        if late {
+            Err(Refusal::TransferTakesLonger)
+        } else if method.provider.is_some() && self.attempts_left() == 0 {
+            Err(Refusal::NoAttemptLeft)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Once for each guarantee.
+    fn tell_end(&self) -> Vec<Event> {
+        let ends_at = self.guarantee_ends_at().filter(|ends_at| self.end_told != Some(*ends_at));
+        ends_at.map(|ends_at| Event::EndTold { ends_at }).into_iter().collect()
     }
 
     fn pack(
@@ -158,68 +182,8 @@ impl Payment {
         lines.filter(|line| line.line_id == line_id).map(|line| line.quantity).sum()
     }
 
-    fn collect(&self, amount: Money, reference: &str) -> Result<Vec<Event>, Refusal> {
-        let owed = Money::new(self.owed_minor(), self.currency);
-        let by_hand = |held: &Held| held.method.provider.is_none() && held.reference == reference;
-        if self.held().is_some_and(by_hand) {
-            return Ok(Vec::new());
-        }
-        if !self.is_open() {
-            return Err(Refusal::OrderEnded);
-        }
-        let waits = matches!(self.intent, Intent::NotRequired { .. } | Intent::AwaitingTransfer);
-        let method = self.choice.method.as_ref().filter(|_| waits && owed.amount_minor > 0);
-        let Some(method) = method else {
-            return Err(Refusal::NothingToCollect(self.status()));
-        };
-        if amount != owed {
-            return Err(Refusal::AmountDiffers { owed });
-        }
-        let held = Held {
-            method: super::Method { provider: None, ..method.clone() },
-            reference: reference.to_owned(),
-            authorised_minor: owed.amount_minor,
-            captured_minor: owed.amount_minor,
-            refunded_minor: 0,
-            expires_at: self.deadline,
-        };
-        Ok(vec![Event::Collected { held }])
-    }
-
-    fn pay_out(&self, refund_id: Option<Uuid>) -> Result<Vec<Event>, Refusal> {
-        let held = self.held().filter(|held| held.method.provider.is_none());
-        let held = held.ok_or(Refusal::NothingToPayOut)?;
-        let refunded = |amount_minor| {
-            let event = Event::Refunded { by: None, refund_id, reference: None, amount_minor };
-            Ok(vec![event])
-        };
-        let Some(refund_id) = refund_id else {
-            return if !self.is_open() && held.kept_minor() > 0 {
-                refunded(held.kept_minor())
-            } else {
-                Err(Refusal::NothingToPayOut)
-            };
-        };
-        let refund = self.refunds.iter().find(|refund| refund.refund_id == refund_id);
-        let refund = refund.ok_or(Refusal::NothingToPayOut)?;
-        match refund.state {
-            RefundState::Done => Ok(Vec::new()),
-            RefundState::Wanted | RefundState::Refused { .. } => {
-                if refund.amount_minor <= held.kept_minor() {
-                    refunded(refund.amount_minor)
-                } else {
-                    Err(Refusal::NothingToPayOut)
-                }
-            }
-        }
-    }
-
     fn retry(&self) -> Result<Vec<Event>, Refusal> {
-        let stuck =
-            matches!(self.order, OrderStanding::Ended { clearing: Clearing::Stuck { .. }, .. });
-        let parcel = self.parcels.iter().any(|p| matches!(p.state, ParcelState::Refused { .. }));
-        let refund = self.refunds.iter().any(|r| matches!(r.state, RefundState::Refused { .. }));
-        if stuck || parcel || refund || self.rest_refused.is_some() {
+        if self.was_refused() {
             Ok(vec![Event::RetryOrdered])
         } else {
             Err(Refusal::NothingToRetry)

@@ -155,7 +155,8 @@ pub struct DocumentLine {
     pub quantity: i64,
     /// The price of one without tax and before discounts, in minor units.
     pub unit_net_minor: i64,
-    /// What was taken off, as shown, in minor units.
+    /// What was taken off without tax, in minor units: so many times the price, less this, is the
+    /// line.
     pub discount_minor: i64,
     /// What it comes to.
     pub amount: Taxed,

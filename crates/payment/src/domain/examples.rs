@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::bill::BillLine;
 use super::{
-    Bill, CaptureMode, Choice, Clearing, Command, EndReason, Held, Intent, Method, Moment,
-    Operation, OperationKind, OperationStatus, OrderStanding, Payment, Reduction, Reply,
+    Account, Bill, CaptureMode, Choice, Clearing, Command, EndReason, Held, Intent, Method, Moment,
+    Operation, OperationKind, OperationStatus, OrderStanding, Payment, Reduction, Reply, Stray,
 };
 
 const OPERATION: OperationId = Id::from_uuid(Uuid::from_u128(7));
@@ -135,11 +135,17 @@ fn payment(intent: Intent) -> Payment {
         refunds: Vec::new(),
         reductions: Vec::new(),
         given_up: Vec::new(),
+        receipts: Vec::new(),
+        placed_terms: Some(PaymentTerms::Prepaid),
+        attempts: 0,
+        strays: Vec::new(),
+        end_told: None,
     }
 }
 
 fn noted(method: Method) -> Payment {
     let mut payment = payment(Intent::Noted);
+    payment.placed_terms = Some(method.terms);
     let code = method.code.clone();
     payment.choice = Choice { code, token: None, method: Some(method), tried: false };
     payment
@@ -171,6 +177,7 @@ pub fn payments() -> Vec<(&'static str, Payment)> {
         ("awaiting_transfer", {
             let choice = noted(transfer()).choice;
             Payment {
+                placed_terms: Some(PaymentTerms::Transfer),
                 choice: Choice { tried: true, ..choice },
                 ..payment(Intent::AwaitingTransfer)
             }
@@ -208,7 +215,15 @@ pub fn commands() -> Vec<(&'static str, Command)> {
                 lines: vec![parcel],
             },
         ),
-        ("reduce", Command::Reduce(Reduction { version: 9, lines: Vec::new(), owed_minor: 900 })),
+        (
+            "reduce",
+            Command::Reduce(Reduction {
+                version: 9,
+                lines: Vec::new(),
+                amounts: Vec::new(),
+                owed_minor: 900,
+            }),
+        ),
         (
             "grant refund",
             Command::GrantRefund {
@@ -219,13 +234,27 @@ pub fn commands() -> Vec<(&'static str, Command)> {
                 reason: "goodwill".to_owned(),
             },
         ),
-        ("collect", Command::Collect { amount: AMOUNT, reference: "receipt 1".to_owned() }),
+        (
+            "collect",
+            Command::Collect { amount: AMOUNT, reference: "receipt 1".to_owned(), differs: true },
+        ),
         ("pay out", Command::PayOut { refund_id: None }),
+        ("settle", Command::Settle { account: account() }),
+        ("tell of the end", Command::TellEnd),
         ("retry", Command::Retry),
         ("end order, failed", end(EndReason::Failed)),
         ("end order, expired", end(EndReason::Expired)),
         ("end order, cancelled", end(EndReason::Cancelled)),
     ]
+}
+
+fn account() -> Account {
+    Account {
+        reference: "p-1".to_owned(),
+        authorised: AMOUNT,
+        captured_minor: 0,
+        refunded_minor: 0,
+    }
 }
 
 /// One payment for each operation that may be under way, and where it matters in several
@@ -243,7 +272,7 @@ pub fn operations() -> Vec<(&'static str, Payment)> {
     let partly = || Intent::PartlyCaptured { held: held(PART_MINOR) };
     let captured = || Intent::Captured { held: held(all) };
     let authorising = || under_way(Intent::Processing, authorise(), all);
-    let last = Payment { declines: 4, ..authorising() };
+    let last = Payment { declines: 4, attempts: 5, ..authorising() };
     vec![
         ("authorise", authorising()),
         ("authorise, unknown", unknown(authorising())),
@@ -265,6 +294,19 @@ pub fn operations() -> Vec<(&'static str, Payment)> {
             "void of what conflicts, order ended",
             ended(under_way(conflicted(), OperationKind::Void, all)),
         ),
+        ("void of what nobody needs", {
+            let spare = Held { authorised_minor: all + PART_MINOR, ..held(all) };
+            under_way(Intent::Captured { held: spare }, OperationKind::Void, PART_MINOR)
+        }),
+        ("void of what turned up beside it", {
+            let mut payment = under_way(captured(), OperationKind::Void, all);
+            let stray = Held { reference: "p-0".to_owned(), ..held(0) };
+            payment.strays.push(Stray { held: stray, refused: None });
+            if let Some(operation) = &mut payment.operation {
+                operation.reference = Some("p-0".to_owned());
+            }
+            payment
+        }),
         ("refund", under_way(captured(), refund(), all)),
         ("refund, order ended", ended(under_way(captured(), refund(), all))),
     ]

@@ -79,6 +79,7 @@ fn command(step: &Step, payment: &Payment, said: &[Command]) -> Option<Command> 
         Step::Reduce(version, owed_minor) => Some(Command::Reduce(Reduction {
             version: *version,
             lines: Vec::new(),
+            amounts: Vec::new(),
             owed_minor: *owed_minor,
         })),
         Step::End(how) => Some(Command::EndOrder { how: *how }),
@@ -109,7 +110,7 @@ fn check(payment: &Payment) -> Result<(), TestCaseError> {
     }
     let authorising = payment.status() == Status::Processing;
     prop_assert!(!authorising || payment.operation.is_some(), "{payment:?}");
-    prop_assert!(payment.declines <= 5, "{payment:?}");
+    prop_assert!(payment.declines <= 5 && payment.attempts <= 5, "{payment:?}");
     Ok(())
 }
 

@@ -18,6 +18,9 @@ impl Payment {
         if self.operation.is_some() {
             return None;
         }
+        if let Some(event) = self.next_stray(moment) {
+            return Some(event);
+        }
         match &self.order {
             OrderStanding::Open => self.next_of_open(bill, moment),
             OrderStanding::Ended { clearing: Clearing::Stuck { .. }, .. } => None,
@@ -30,7 +33,7 @@ impl Payment {
         if !self.is_open() || self.choice.tried {
             return None;
         }
-        let attempts_left = (self.attempts_left() - 1).max(0);
+        let attempts_left = self.left_after_decline(false);
         let unknown =
             Event::Declined { by: None, code: "method_unknown".to_owned(), attempts_left };
         let owed_minor = self.owed_minor();
@@ -70,7 +73,8 @@ impl Payment {
             | Intent::Captured { held } => self
                 .next_capture(held, bill, moment)
                 .or_else(|| self.next_rest(held, bill, moment))
-                .or_else(|| self.next_refund(held, moment)),
+                .or_else(|| self.next_refund(held, moment))
+                .or_else(|| self.next_release(held, moment)),
             Intent::Noted
             | Intent::Processing
             | Intent::NotRequired { .. }
@@ -121,18 +125,7 @@ impl Payment {
         let wanted = |state: &ParcelState| matches!(state, ParcelState::Wanted);
         let index = self.parcels.iter().position(|parcel| wanted(&parcel.state))?;
         let parcel = self.parcels.get(index)?;
-        let open_minor = (self.owed_minor() - held.captured_minor).max(0);
-        let others_are_taken = self.parcels.iter().enumerate().all(|(position, other)| {
-            position == index || matches!(other.state, ParcelState::Taken { .. })
-        });
-        let wished_minor = if !held.method.multi_capture
-            || (others_are_taken && self.all_goods_are_accounted_for(bill))
-        {
-            open_minor
-        } else {
-            bill.parcel(&parcel.lines, index == 0).total_minor()
-        };
-        let amount_minor = wished_minor.min(open_minor).min(held.capturable_minor());
+        let amount_minor = self.wished_minor(held, bill, index)?;
         let shipment = Some(parcel.shipment_id);
         let provider = held.method.provider.as_ref()?;
         Some(if amount_minor == 0 {
@@ -147,6 +140,23 @@ impl Payment {
             let kind = OperationKind::Capture { shipment };
             request(moment, kind, amount_minor, provider, Some(&held.reference))
         })
+    }
+
+    /// How much is to be taken for a parcel.
+    pub(super) fn wished_minor(&self, held: &Held, bill: &Bill, index: usize) -> Option<i64> {
+        let parcel = self.parcels.get(index)?;
+        let open_minor = (self.owed_minor() - held.captured_minor).max(0);
+        let others_are_taken = self.parcels.iter().enumerate().all(|(position, other)| {
+            position == index || matches!(other.state, ParcelState::Taken { .. })
+        });
+        let wished_minor = if !held.method.multi_capture
+            || (others_are_taken && self.all_goods_are_accounted_for(bill))
+        {
+            open_minor
+        } else {
+            bill.parcel(&parcel.lines, index == 0).total_minor()
+        };
+        Some(wished_minor.min(open_minor).min(held.capturable_minor()))
     }
 
     /// Odd cents between the parcels and what is owed after a reduction that came late; or, where
@@ -176,6 +186,17 @@ impl Payment {
         Some(request(moment, kind, refund.amount_minor, provider, Some(&held.reference)))
     }
 
+    /// What is guaranteed and no longer needed, because all that is owed is taken.
+    fn next_release(&self, held: &Held, moment: Moment) -> Option<Event> {
+        let provider = held.method.provider.as_ref()?;
+        let spare_minor = held.capturable_minor();
+        let paid = held.captured_minor > 0 && held.captured_minor >= self.owed_minor();
+        (paid && spare_minor > 0).then(|| {
+            let reference = Some(&held.reference);
+            request(moment, OperationKind::Void, spare_minor, provider, reference)
+        })
+    }
+
     /// Whether every piece that needs a parcel is in one or will not come.
     fn all_goods_are_accounted_for(&self, bill: &Bill) -> bool {
         let removed = self.removed();
@@ -186,7 +207,7 @@ impl Payment {
     }
 }
 
-fn request(
+pub(super) fn request(
     moment: Moment,
     kind: OperationKind,
     amount_minor: i64,

@@ -48,6 +48,21 @@ pub struct Payment {
     /// Operations that were given up because the provider had never heard of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub given_up: Vec<Operation>,
+    /// What people have received by hand, in the order in which they noted it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub receipts: Vec<Receipt>,
+    /// When the money of the method comes that the order was placed with: its deadline goes by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placed_terms: Option<PaymentTerms>,
+    /// How many attempts to pay have been begun.
+    #[serde(default)]
+    pub attempts: i64,
+    /// Money at a provider beside what is held: attempts that had been given up and took place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strays: Vec<Stray>,
+    /// The end of a guarantee that staff have been told of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_told: Option<Timestamp>,
 }
 
 /// Whether the order still stands.
@@ -66,7 +81,7 @@ pub enum OrderStanding {
 }
 
 /// How an order ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// It could not be served.
@@ -184,10 +199,34 @@ impl Held {
         }
     }
 
+    /// Whether people move it, and no provider.
+    pub const fn is_by_hand(&self) -> bool {
+        self.method.provider.is_none()
+    }
+
     /// What is kept at present.
     pub const fn kept_minor(&self) -> i64 {
         self.captured_minor - self.refunded_minor
     }
+}
+
+/// Money at a provider that belongs to nothing: it goes back by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stray {
+    /// By whom it is held, how much.
+    pub held: Held,
+    /// Why the provider will not give it up or back, if it refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// Money that a person has received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Where it is noted: the carrier's receipt, a line of a statement. Each is noted once.
+    pub reference: String,
+    /// How much, in minor units.
+    pub amount_minor: i64,
 }
 
 /// How the customer means to pay.
@@ -282,6 +321,9 @@ pub struct Reduction {
     pub version: i64,
     /// What will not be delivered.
     pub lines: Vec<LineQuantity>,
+    /// What is no longer owed, by rate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amounts: Vec<Taxed>,
     /// What is owed for the whole order from then on, in minor units.
     pub owed_minor: i64,
 }
@@ -344,8 +386,8 @@ impl Status {
     }
 }
 
-/// How often a customer may be declined.
-pub(super) const MAX_DECLINES: i64 = 5;
+/// How many attempts to pay may be begun.
+const MAX_ATTEMPTS: i64 = 5;
 
 impl Payment {
     /// A payment for an order that was just placed.
@@ -362,6 +404,7 @@ impl Payment {
             deadline: placed.deadline,
             order: OrderStanding::Open,
             intent: Intent::Noted,
+            placed_terms: method.as_ref().map(|method| method.terms),
             choice: Choice {
                 code: placed.payment_method.code.clone(),
                 token: placed.payment_method.token.clone(),
@@ -375,6 +418,10 @@ impl Payment {
             refunds: Vec::new(),
             reductions: Vec::new(),
             given_up: Vec::new(),
+            receipts: Vec::new(),
+            attempts: 0,
+            strays: Vec::new(),
+            end_told: None,
         }
     }
 
@@ -432,8 +479,15 @@ impl Payment {
     }
 
     /// How often another method may still be tried.
-    pub const fn attempts_left(&self) -> i64 {
-        MAX_DECLINES - self.declines
+    pub fn attempts_left(&self) -> i64 {
+        (MAX_ATTEMPTS - self.attempts.max(self.declines)).max(0)
+    }
+
+    /// How often another method may be tried once this attempt is declined; one that came to no
+    /// request counts as well.
+    pub(super) fn left_after_decline(&self, requested: bool) -> i64 {
+        let attempts = self.attempts + i64::from(!requested);
+        (MAX_ATTEMPTS - attempts.max(self.declines + 1)).max(0)
     }
 
     /// Whether the order still stands.
@@ -450,13 +504,31 @@ impl Payment {
         removed
     }
 
+    /// The authorisation that waits for the shopper, if one does.
+    pub const fn waiting_attempt(&self) -> Option<&Operation> {
+        match &self.intent {
+            Intent::RequiresAction { attempt, .. } => Some(attempt),
+            Intent::Noted
+            | Intent::RequiresMethod { .. }
+            | Intent::Processing
+            | Intent::AwaitingTransfer
+            | Intent::NotRequired { .. }
+            | Intent::Authorised { .. }
+            | Intent::PartlyCaptured { .. }
+            | Intent::Captured { .. }
+            | Intent::Failed { .. }
+            | Intent::Voided { .. }
+            | Intent::Expired
+            | Intent::Conflicted { .. } => None,
+        }
+    }
+
     /// The operation a provider can be asked about: the one under way, or the one that waits for
     /// the shopper.
     pub const fn open_operation(&self) -> Option<&Operation> {
-        match (&self.operation, &self.intent) {
-            (Some(operation), _) => Some(operation),
-            (None, Intent::RequiresAction { attempt, .. }) => Some(attempt),
-            (None, _) => None,
+        match &self.operation {
+            Some(operation) => Some(operation),
+            None => self.waiting_attempt(),
         }
     }
 

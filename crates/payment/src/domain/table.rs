@@ -153,6 +153,11 @@ fn word(event: &Event) -> String {
         | Event::TransferAwaited
         | Event::NotRequired { .. }
         | Event::Collected { .. }
+        | Event::FoundTaken { .. }
+        | Event::RestGivenUp { .. }
+        | Event::Stray { .. }
+        | Event::Settled { .. }
+        | Event::EndTold { .. }
         | Event::ParcelNoted { .. }
         | Event::RefundNoted { .. }
         | Event::Reduced(_)
@@ -196,6 +201,11 @@ fn kind(event: &Event) -> &'static str {
         Event::OrderEnded { .. } => "order ended",
         Event::Closed => "closed",
         Event::RetryOrdered => "retry ordered",
+        Event::FoundTaken { .. } => "found taken",
+        Event::RestGivenUp { .. } => "rest given up",
+        Event::Stray { .. } => "money beside it",
+        Event::Settled { .. } => "settled by the provider's account",
+        Event::EndTold { .. } => "end told",
     }
 }
 

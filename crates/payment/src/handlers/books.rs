@@ -57,7 +57,11 @@ pub(super) async fn drafts(
 }
 
 fn credit_notes(tx: &Tx<'_>, invoices: &mut [Creditable], wanted: &Credit) -> Vec<Draft> {
-    let parts: Vec<(usize, Vec<Taxed>)> = credit(invoices, &wanted.amounts, wanted.amount_minor);
+    // What was never invoiced, such as money that came over what was owed, is not credited.
+    let left = invoices.iter().flat_map(|invoice| &invoice.left);
+    let left_minor: i64 = left.map(|amount| amount.gross_minor).sum();
+    let amount_minor = wanted.amount_minor.min(left_minor - wanted.kept_minor).max(0);
+    let parts: Vec<(usize, Vec<Taxed>)> = credit(invoices, &wanted.amounts, amount_minor);
     let note = |(index, amounts): (usize, Vec<Taxed>)| {
         let invoice = &invoices.get(index)?.invoice;
         Some(Draft::credit_note(tx.id::<()>().uuid(), invoice, &amounts, &wanted.reason))

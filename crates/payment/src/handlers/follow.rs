@@ -6,7 +6,7 @@ use platform::db::Tx;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::domain::{Event, Operation, OperationKind, Payment};
+use crate::domain::{Event, Operation, Payment};
 
 /// The timer that asks a provider what became of an operation.
 pub const ASK: &str = "payment.ask";
@@ -36,15 +36,16 @@ pub(super) fn up(tx: &mut Tx<'_>, event: &Event, after: &Payment, cause: &Cause)
             let operation = after.open_operation().filter(|open| open.id == *operation);
             if let Some(operation) = operation.cloned() {
                 let id = tx.id::<()>().uuid();
-                effect(tx, id, name(&operation), &operation, after, cause);
+                effect(tx, id, operation.kind.name(), &operation, after, cause);
             }
         }
         Event::Asked { operation } => {
             let operation = after.in_doubt().find(|doubted| doubted.id == *operation);
             if let Some(operation) = operation.cloned() {
-                // Asked twice in one second is asked once: a returning browser costs no more.
-                let second = tx.now().micros().div_euclid(1_000_000).to_be_bytes();
-                let id = Uuid::new_v5(&operation.id.uuid(), &second);
+                // While one question waits, another is the same: a returning browser costs no more.
+                // One that was parked keeps nobody from asking for longer than ten minutes.
+                let while_it_waits = tx.now().micros().div_euclid(600_000_000).to_be_bytes();
+                let id = Uuid::new_v5(&operation.id.uuid(), &while_it_waits);
                 effect(tx, id, QUERY, &operation, after, cause);
             }
         }
@@ -68,21 +69,17 @@ pub(super) fn up(tx: &mut Tx<'_>, event: &Event, after: &Payment, cause: &Cause)
         | Event::TransferAwaited
         | Event::NotRequired { .. }
         | Event::Collected { .. }
+        | Event::FoundTaken { .. }
+        | Event::RestGivenUp { .. }
+        | Event::Stray { .. }
+        | Event::Settled { .. }
+        | Event::EndTold { .. }
         | Event::ParcelNoted { .. }
         | Event::RefundNoted { .. }
         | Event::Reduced(_)
         | Event::OrderEnded { .. }
         | Event::Closed
         | Event::RetryOrdered => {}
-    }
-}
-
-const fn name(operation: &Operation) -> &'static str {
-    match operation.kind {
-        OperationKind::Authorise { .. } => "authorise",
-        OperationKind::Capture { .. } => "capture",
-        OperationKind::Void => "void",
-        OperationKind::Refund { .. } => "refund",
     }
 }
 

@@ -20,10 +20,20 @@ pub(super) const POSTINGS_OF: &str = "SELECT journal_id, position, debit, credit
     WHERE journal_id = $1 ORDER BY position LIMIT 20";
 
 pub(super) const TRIAL_BALANCE: &str = "SELECT account, currency, CAST(sum(amount_minor) AS bigint) FROM ( \
+    SELECT account, currency, amount_minor FROM payment_balances WHERE until_at = $1 \
+    UNION ALL \
     SELECT debit AS account, currency, amount_minor FROM payment_postings JOIN payment_journals ON id = journal_id \
+    WHERE booked_at >= $1 AND booked_at < $2 \
     UNION ALL \
     SELECT credit AS account, currency, -amount_minor AS amount_minor FROM payment_postings JOIN payment_journals ON id = journal_id \
+    WHERE booked_at >= $1 AND booked_at < $2 \
     ) AS entries GROUP BY account, currency ORDER BY account, currency LIMIT 1000";
+
+pub(super) const SUMMED_UNTIL: &str =
+    "SELECT until_at FROM payment_balances ORDER BY until_at DESC LIMIT 1";
+
+pub(super) const INSERT_BALANCE: &str = "INSERT INTO payment_balances (until_at, account, currency, amount_minor) \
+    VALUES ($1, $2, $3, $4) ON CONFLICT (until_at, account, currency) DO NOTHING";
 
 /// A journal to keep.
 #[derive(Debug, Clone)]
@@ -144,7 +154,29 @@ pub async fn postings_of(tx: &mut Tx<'_>, journals: &[JournalRow]) -> Result<Vec
     tx.fetch_many(POSTINGS_OF, journals.iter().map(|journal| params![journal.id])).await
 }
 
-/// The balance of every account in every currency.
+/// The balance of every account in every currency: what was summed up, and what was booked since.
 pub async fn trial_balance(tx: &mut Tx<'_>) -> Result<Vec<TrialRow>> {
-    tx.fetch_all(TRIAL_BALANCE, &params![]).await
+    let since = summed_until(tx).await?;
+    tx.fetch_all(TRIAL_BALANCE, &params![since, END]).await
+}
+
+/// Sums the ledger up to a time, unless that was done. It follows from the journals, so that
+/// nothing is lost if it is removed.
+pub async fn sum_up(tx: &mut Tx<'_>, until: Timestamp) -> Result<()> {
+    let since = summed_until(tx).await?;
+    if since >= until {
+        return Ok(());
+    }
+    let sums: Vec<TrialRow> = tx.fetch_all(TRIAL_BALANCE, &params![since, until]).await?;
+    let rows =
+        sums.iter().map(|(account, currency, minor)| params![until, account, currency, *minor]);
+    tx.execute_many(INSERT_BALANCE, rows, Expect::AtMostOne).await.map(drop)
+}
+
+/// The end of the year 9999: every journal is booked before it.
+const END: Timestamp = Timestamp::from_micros(253_402_300_799_000_000);
+
+async fn summed_until(tx: &mut Tx<'_>) -> Result<Timestamp> {
+    let row: Option<(Timestamp,)> = tx.fetch_optional(SUMMED_UNTIL, &params![]).await?;
+    Ok(row.map_or(Timestamp::EPOCH, |(until,)| until))
 }

@@ -19,6 +19,10 @@ pub(super) const DOCUMENT: &str = "SELECT id, series, year, sequence, number, pa
 pub(super) const DOCUMENTS_OF: &str = "SELECT id, series, year, sequence, number, payment_id, document, hash, issued_at \
     FROM payment_documents WHERE payment_id = $1 ORDER BY issued_at, number LIMIT 500";
 
+pub(super) const DOCUMENTS_OF_SERIES: &str = "SELECT id, series, year, sequence, number, payment_id, document, hash, issued_at \
+    FROM payment_documents WHERE payment_id = $1 AND series = $2 AND (year > $3 OR (year = $3 AND sequence > $4)) \
+    ORDER BY year, sequence LIMIT $5";
+
 pub(super) const DOCUMENTS_AFTER: &str = "SELECT id, series, year, sequence, number, payment_id, document, hash, issued_at \
     FROM payment_documents WHERE series = $1 AND (year < $2 OR (year = $2 AND sequence < $3)) \
     ORDER BY year DESC, sequence DESC LIMIT $4";
@@ -135,6 +139,18 @@ pub async fn document(tx: &mut Tx<'_>, id: Uuid, series: Series) -> Result<Optio
 /// The documents of payments.
 pub async fn documents_of(tx: &mut Tx<'_>, ids: &[PaymentId]) -> Result<Vec<DocumentRow>> {
     tx.fetch_many(DOCUMENTS_OF, ids.iter().map(|id| params![*id])).await
+}
+
+/// A page of the documents of one payment in a series, above a year and number.
+pub async fn documents_of_series(
+    tx: &mut Tx<'_>,
+    id: PaymentId,
+    series: Series,
+    above: (i64, i64),
+    limit: i64,
+) -> Result<Vec<DocumentRow>> {
+    let row = params![id, series.prefix(), above.0, above.1, limit];
+    tx.fetch_all(DOCUMENTS_OF_SERIES, &row).await
 }
 
 /// A page of a series, the latest first, below a year and number.

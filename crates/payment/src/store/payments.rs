@@ -6,17 +6,17 @@ use platform::params;
 use uuid::Uuid;
 
 use crate::domain::document::Person;
-use crate::domain::{Bill, Payment};
+use crate::domain::{Bill, NeedsPerson, Payment};
 
 pub(super) const LOAD: &str =
     "SELECT id, version, state, bill, person, access_hash, created_at FROM payments WHERE id = $1";
 
 pub(super) const INSERT: &str = "INSERT INTO payments (id, version, status, order_number, access_hash, currency, \
-    owed_minor, authorised_minor, captured_minor, refunded_minor, unknown, waits_since, ends_at, state, bill, person, created_at) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING";
+    owed_minor, authorised_minor, captured_minor, refunded_minor, unknown, waits_since, ends_at, state, bill, person, created_at, needs_person) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING";
 
 pub(super) const UPDATE: &str = "UPDATE payments SET version = $3, status = $4, owed_minor = $5, authorised_minor = $6, \
-    captured_minor = $7, refunded_minor = $8, unknown = $9, waits_since = $10, ends_at = $11, state = $12 \
+    captured_minor = $7, refunded_minor = $8, unknown = $9, waits_since = $10, ends_at = $11, state = $12, needs_person = $13 \
     WHERE id = $1 AND version = $2";
 
 pub(super) const MAY_SEE: &str = "SELECT id FROM payments WHERE id = $1 AND access_hash = $2";
@@ -26,6 +26,9 @@ pub(super) const LIST: &str = "SELECT id, version, state, bill, person, access_h
 
 pub(super) const LIST_BY_STATUS: &str = "SELECT id, version, state, bill, person, access_hash, created_at FROM payments \
     WHERE id < $1 AND status = $3 ORDER BY id DESC LIMIT $2";
+
+pub(super) const LIST_FOR_PEOPLE: &str = "SELECT id, version, state, bill, person, access_hash, created_at FROM payments \
+    WHERE id < $1 AND needs_person IS NOT NULL AND ($3 = '' OR status = $3) ORDER BY id DESC LIMIT $2";
 
 pub(super) const PAYMENTS_SINCE: &str = "SELECT id, version, state, bill, person, access_hash, created_at FROM payments \
     WHERE id > $1 ORDER BY id LIMIT $2";
@@ -38,6 +41,9 @@ pub(super) const ENDING: &str = "SELECT id FROM payments WHERE ends_at IS NOT NU
 
 pub(super) const COUNT_UNKNOWN: &str =
     "SELECT count(*) FROM payments WHERE waits_since IS NOT NULL AND unknown";
+
+pub(super) const COUNT_FOR_PEOPLE: &str = "SELECT needs_person, count(*) FROM payments WHERE needs_person IS NOT NULL \
+    GROUP BY needs_person ORDER BY needs_person LIMIT 20";
 
 pub(super) const INSERT_OPERATION: &str = "INSERT INTO payment_operations (id, payment_id, kind, provider, status, amount_minor, \
     about, reference, code, requested_at, settled_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
@@ -140,14 +146,19 @@ pub async fn may_see(tx: &mut Tx<'_>, id: PaymentId, access_hash: &str) -> Resul
     Ok(found.is_some())
 }
 
-/// A page of payments, the latest first, below `before`.
+/// A page of payments, the latest first, below `before`: all of them, or those for people.
 pub async fn listed(
     tx: &mut Tx<'_>,
     before: Option<PaymentId>,
     status: Option<&str>,
+    for_people: bool,
     limit: i64,
 ) -> Result<Vec<Stored>> {
     let before = before.map_or(LAST, PaymentId::uuid);
+    if for_people {
+        let status = status.unwrap_or_default();
+        return tx.fetch_all(LIST_FOR_PEOPLE, &params![before, limit, status]).await;
+    }
     match status {
         None => tx.fetch_all(LIST, &params![before, limit]).await,
         Some(status) => tx.fetch_all(LIST_BY_STATUS, &params![before, limit, status]).await,
@@ -177,6 +188,11 @@ pub async fn count_unknown(tx: &mut Tx<'_>) -> Result<i64> {
     Ok(row.map_or(0, |(count,)| count))
 }
 
+/// How many payments wait for a person, by what is to be seen to.
+pub async fn count_for_people(tx: &mut Tx<'_>) -> Result<Vec<(String, i64)>> {
+    tx.fetch_all(COUNT_FOR_PEOPLE, &params![]).await
+}
+
 /// Keeps new payments, at the versions given. In the order of their ids.
 pub async fn insert(tx: &mut Tx<'_>, rows: &[(&Stored, i64)]) -> Result<()> {
     let rows = rows.iter().map(|(stored, version)| {
@@ -200,6 +216,7 @@ pub async fn insert(tx: &mut Tx<'_>, rows: &[(&Stored, i64)]) -> Result<()> {
             Json(bill),
             Json(&stored.person),
             stored.created_at,
+            payment.needs_person().map(NeedsPerson::name),
         ]
     });
     tx.execute_many(INSERT, rows, Expect::Version).await.map(drop)
@@ -223,6 +240,7 @@ pub async fn update(tx: &mut Tx<'_>, rows: &[(&Stored, i64)]) -> Result<()> {
             figures.waits_since,
             figures.ends_at,
             Json(payment),
+            payment.needs_person().map(NeedsPerson::name),
         ]
     });
     tx.execute_many(UPDATE, rows, Expect::Version).await.map(drop)
@@ -237,14 +255,13 @@ struct Figures {
 
 impl Figures {
     fn of(payment: &Payment) -> Self {
-        use crate::domain::Status;
         let held = payment.held();
-        let guaranteed = matches!(payment.status(), Status::Authorised | Status::PartlyCaptured);
-        let open = held.filter(|held| guaranteed && held.capturable_minor() > 0);
+        // Of each guarantee staff are told once.
+        let ends_at = payment.guarantee_ends_at().filter(|at| payment.end_told != Some(*at));
         Self {
             authorised_minor: held.map_or(0, |held| held.authorised_minor),
             waits_since: payment.operation.as_ref().map(|operation| operation.requested_at),
-            ends_at: open.map(|held| held.expires_at),
+            ends_at,
         }
     }
 }

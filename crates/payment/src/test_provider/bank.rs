@@ -3,7 +3,7 @@
 //! Money is guaranteed, taken and given back for real here: it refuses what exceeds, so that a bug
 //! in the shop shows as a refusal and not as free money.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use contracts::{Money, Timestamp};
@@ -23,6 +23,8 @@ pub struct Bank {
     keys: BTreeMap<String, (Timestamp, Call, Answer)>,
     /// Keys whose first call was lost on its way.
     lost: BTreeMap<String, Timestamp>,
+    /// The keys of both in the order of their times, so that forgetting looks at none twice.
+    remembered: VecDeque<(Timestamp, String)>,
     operations: BTreeMap<String, (String, Outcome)>,
     webhooks: Vec<Webhook>,
     said: u64,
@@ -64,6 +66,7 @@ impl Bank {
                 && token == "timeout_before"
                 && self.lost.insert(key.to_owned(), now).is_none()
             {
+                self.remembered.push_back((now, key.to_owned()));
                 return Answer { fault: Some(Fault::NoAnswer), ..refused(504, "lost") };
             }
         }
@@ -102,6 +105,7 @@ impl Bank {
         };
         if let Some(key) = call.key() {
             self.keys.insert(key.to_owned(), (now, call.clone(), answer.clone()));
+            self.remembered.push_back((now, key.to_owned()));
         }
         answer
     }
@@ -268,8 +272,17 @@ impl Bank {
     }
 
     fn forget(&mut self, now: Timestamp) {
-        self.keys.retain(|_, (at, ..)| now.since(*at) < KEY_LIFE);
-        self.lost.retain(|_, at| now.since(*at) < KEY_LIFE);
+        while let Some((_, key)) =
+            self.remembered.pop_front_if(|(at, _)| now.since(*at) >= KEY_LIFE)
+        {
+            // A key that was lost first and then heard is there twice: the later time counts.
+            if self.keys.get(&key).is_some_and(|(at, ..)| now.since(*at) >= KEY_LIFE) {
+                self.keys.remove(&key);
+            }
+            if self.lost.get(&key).is_some_and(|at| now.since(*at) >= KEY_LIFE) {
+                self.lost.remove(&key);
+            }
+        }
     }
 
     fn tell(&mut self, now: Timestamp, id: &str) {
@@ -483,6 +496,20 @@ mod tests {
         let tomorrow = NOON.plus(KEY_LIFE);
         assert_eq!(bank.call(tomorrow, &create("k", "ok")).status, 409);
         assert_eq!(bank.operation(tomorrow, "k").unwrap().state, State::Authorised);
+    }
+
+    #[test]
+    fn forgetting_looks_only_at_what_is_old() {
+        let mut bank = Bank::new();
+        for (minute, key) in ["a", "b", "c"].iter().enumerate() {
+            let at = NOON.plus(Duration::from_secs(60 * u64::try_from(minute).unwrap()));
+            bank.call(at, &create(key, "timeout_before"));
+        }
+        bank.call(NOON.plus(Duration::from_secs(180)), &create("a", "timeout_before"));
+        assert_eq!((bank.keys.len(), bank.lost.len(), bank.remembered.len()), (1, 3, 4));
+        bank.call(NOON.plus(KEY_LIFE + Duration::from_secs(60)), &create("d", "ok"));
+        // `b` is forgotten; `a` was heard later than it was lost, and is not.
+        assert_eq!((bank.keys.len(), bank.lost.len(), bank.remembered.len()), (2, 2, 3));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::sign::{SIGNATURE_HEADER, verify};
 use super::wire::{Answer, Call, View, Webhook};
 use crate::domain::{CaptureMode, Reply};
 use crate::provider::{
-    Act, Asked, Authorise, Finding, Provider, Query, SignatureError, WebhookEvent,
+    Act, Asked, Authorise, Finding, Look, Provider, Query, SignatureError, WebhookEvent,
 };
 
 /// Speaks to a test provider.
@@ -73,6 +73,22 @@ impl Client {
                 Reply::Declined { code: format!("rejected_{}", status.as_u16()) }
             }
             Err(error) => unknown(&error.without_url()),
+        }
+    }
+
+    async fn account(&self, reference: &str) -> Look {
+        let url = format!("{}/v1/payments/{reference}", self.url);
+        let answer = match self.http.get(url).bearer_auth(&self.api_key).send().await {
+            Ok(answer) => answer,
+            Err(error) => return Look::Unknown { why: error.without_url().to_string() },
+        };
+        match answer.status() {
+            StatusCode::OK => match answer.json::<View>().await {
+                Ok(view) => Look::Account(view.account()),
+                Err(error) => Look::Unknown { why: error.without_url().to_string() },
+            },
+            StatusCode::NOT_FOUND => Look::NotThere,
+            other => Look::Unknown { why: format!("the provider answered {other}") },
         }
     }
 
@@ -170,6 +186,10 @@ impl Provider for Client {
 
     fn query<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Finding> {
         self.find(query).boxed()
+    }
+
+    fn look<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Look> {
+        self.account(reference).boxed()
     }
 
     fn read_webhook(

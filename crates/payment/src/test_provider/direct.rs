@@ -15,7 +15,7 @@ use super::client::{act, create, read_webhook, reply_of};
 use super::wire::{Call, Fault};
 use crate::domain::Reply;
 use crate::provider::{
-    Act, Asked, Authorise, Finding, Provider, Query, SignatureError, WebhookEvent,
+    Act, Asked, Authorise, Finding, Look, Provider, Query, SignatureError, WebhookEvent,
 };
 
 /// Asks a [`Bank`] directly. Whoever shares the bank plays the shopper and delivers the webhooks.
@@ -66,6 +66,12 @@ impl Provider for Direct {
         let found =
             view.map_or(Finding::NeverArrived, |view| Finding::Known(view.reply(query.kind)));
         ready(found).boxed()
+    }
+
+    fn look<'a>(&'a self, reference: &'a str) -> BoxFuture<'a, Look> {
+        let mut bank = self.bank.lock().unwrap_or_else(PoisonError::into_inner);
+        let view = bank.payment(self.clock.now(), reference);
+        ready(view.map_or(Look::NotThere, |view| Look::Account(view.account()))).boxed()
     }
 
     fn read_webhook(

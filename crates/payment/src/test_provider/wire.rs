@@ -3,7 +3,7 @@
 use contracts::{Money, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::domain::Reply;
+use crate::domain::{Account, Reply};
 use crate::provider::Asked;
 
 /// A request that changes something. What was asked is kept in the journal in this form.
@@ -202,6 +202,22 @@ impl View {
         }
     }
 
+    /// How the whole payment stands.
+    pub fn account(&self) -> Account {
+        let authorised = match self.state {
+            State::Authorised | State::Captured => self.amount,
+            State::RequiresAction | State::Voided | State::Declined => {
+                Money::zero(self.amount.currency)
+            }
+        };
+        Account {
+            reference: self.payment.clone(),
+            authorised,
+            captured_minor: self.captured_minor,
+            refunded_minor: self.refunded_minor,
+        }
+    }
+
     fn reply_to_act(&self, asked: Asked) -> Reply {
         let Some(outcome) = &self.operation else {
             return Reply::Unknown { why: "the provider named no operation".to_owned() };
@@ -230,18 +246,6 @@ impl View {
 }
 
 impl Call {
-    /// The payment it names, where it names one.
-    pub fn payment(&self) -> Option<&str> {
-        match self {
-            Self::Create { .. } => None,
-            Self::Capture { payment, .. }
-            | Self::Void { payment, .. }
-            | Self::Refund { payment, .. }
-            | Self::Confirm { payment }
-            | Self::Refuse { payment } => Some(payment),
-        }
-    }
-
     /// Its idempotency key, where it has one.
     pub fn key(&self) -> Option<&str> {
         match self {

@@ -140,3 +140,61 @@ async fn every_journal_balances_and_every_document_is_booked() {
 fn payment_id(order: &Placed) -> contracts::PaymentId {
     contracts::Id::from_uuid(order.id.uuid())
 }
+
+#[tokio::test]
+async fn the_invoices_of_an_order_go_page_by_page() {
+    for shop in shops().await {
+        let order = shop.paid("card", "ok").await;
+        for pieces in [[1, 0], [1, 0], [1, 2]] {
+            shop.pack(&order, pieces).await;
+        }
+        let mut numbers = Vec::new();
+        let mut next = format!("/invoices?order_id={}&limit=2", order.id);
+        loop {
+            let page = shop.staff_sees(&next).await;
+            let items = page["items"].as_array().unwrap();
+            assert!(items.len() <= 2);
+            numbers.extend(items.iter().map(|item| item["number"].as_str().unwrap().to_owned()));
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            next = format!("/invoices?order_id={}&limit=2&cursor={cursor}", order.id);
+        }
+        assert_eq!(numbers, ["INV-2026-000001", "INV-2026-000002", "INV-2026-000003"]);
+    }
+}
+
+#[tokio::test]
+async fn the_balance_adds_up_only_what_was_booked_since_the_month_began() {
+    for shop in shops().await {
+        shop.paid("card_auto", "ok").await;
+        let before = shop.staff_sees("/ledger/balance").await;
+        // A day into the next month the last one is summed up.
+        shop.later(40 * 86_400).await;
+        let sums: Vec<(String, i64)> = summed_up(&shop).await;
+        assert_eq!(sums.len(), before["balances"].as_array().unwrap().len());
+        assert_eq!(shop.staff_sees("/ledger/balance").await, before);
+        shop.paid("card_auto", "ok").await;
+        let after = shop.staff_sees("/ledger/balance").await;
+        for (one, two) in
+            before["balances"].as_array().unwrap().iter().zip(after["balances"].as_array().unwrap())
+        {
+            let minor = |view: &serde_json::Value| view["amount_minor"].as_i64().unwrap();
+            assert_eq!(minor(two), 2 * minor(one), "{two}");
+        }
+    }
+}
+
+struct SummedUp;
+
+impl platform::db::Unit for SummedUp {
+    type Out = Vec<(String, i64)>;
+
+    async fn run(&self, tx: &mut platform::db::Tx<'_>) -> platform::db::Result<Self::Out> {
+        const SUMS: &str =
+            "SELECT account, amount_minor FROM payment_balances ORDER BY account LIMIT 100";
+        tx.fetch_all(SUMS, &platform::params![]).await
+    }
+}
+
+async fn summed_up(shop: &Shop) -> Vec<(String, i64)> {
+    shop.db.read(SummedUp).await.unwrap()
+}

@@ -206,3 +206,135 @@ async fn cash_at_the_door_is_noted_by_staff_and_invoiced() {
         );
     }
 }
+
+fn transferred(amount: i64, reference: &str) -> serde_json::Value {
+    let amount = json!({"amount_minor": amount, "currency": "EUR"});
+    json!({"amount": amount, "reference": reference, "differs": true})
+}
+
+#[tokio::test]
+async fn staff_are_shown_what_they_have_to_pay_out_of_a_cancelled_order() {
+    for shop in shops().await {
+        let order = shop.paid("transfer", "").await;
+        let collect = format!("/payments/{}/collect", order.id);
+        shop.post(&collect, Some("kst_test_support"), "k1", &transferred(3_500, "1")).await;
+        let waiting = shop.staff_sees("/payments?needs_person=true").await;
+        assert_eq!(waiting["items"], json!([]));
+        shop.cancel(&order).await;
+        let waiting = shop.staff_sees("/payments?needs_person=true&status=captured").await;
+        let view = &waiting["items"][0];
+        assert_eq!(
+            (&view["ended"], &view["needs_person"]),
+            (&json!("cancelled"), &json!("pay_out"))
+        );
+        assert_eq!(view["to_pay_out"]["amount_minor"], 3_500);
+        let counted = shop.db.read(payment::audit::PaymentsForPeople).await.unwrap();
+        assert_eq!(counted, [("pay_out".to_owned(), 1)]);
+        let (_, guests) = shop.get(&format!("/payments/{}", order.id), Some(&order.token)).await;
+        assert!(!guests.contains("needs_person") && guests.contains("cancelled"), "{guests}");
+        let pay_out = format!("/payments/{}/pay-out", order.id);
+        let (status, view) = shop.post(&pay_out, Some("kst_test_support"), "k2", &json!({})).await;
+        assert_eq!((status.as_u16(), &view["refunded"]["amount_minor"]), (200, &json!(3_500)));
+        let waiting = shop.staff_sees("/payments?needs_person=true").await;
+        assert_eq!(waiting["items"], json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_transfer_may_come_in_parts_and_be_more_and_its_excess_is_not_credited() {
+    for shop in shops().await {
+        let order = shop.paid("transfer", "").await;
+        let collect = format!("/payments/{}/collect", order.id);
+        let staff = Some("kst_test_support");
+        let (_, view) = shop.post(&collect, staff, "k1", &transferred(3_000, "1")).await;
+        assert_eq!(view["status"], "partly_captured");
+        let (_, view) = shop.post(&collect, staff, "k2", &transferred(600, "2")).await;
+        assert_eq!(
+            (&view["status"], &view["captured"]["amount_minor"]),
+            (&json!("captured"), &json!(3_600))
+        );
+        let granted = RefundGranted {
+            order_id: order.id,
+            refund_id: shop.db.ids().uuid(),
+            amounts: vec![taxed(100)],
+            total: eur(100),
+            line_id: None,
+            reason: "paid too much".to_owned(),
+        };
+        shop.hear(order.id, 30, granted.clone()).await;
+        let pay_out = format!("/payments/{}/pay-out", order.id);
+        let body = json!({"refund_id": granted.refund_id});
+        let (status, _) = shop.post(&pay_out, staff, "k3", &body).await;
+        assert_eq!(status.as_u16(), 200);
+        let said = ["payment.captured", "payment.captured", "invoice.issued", "payment.refunded"];
+        assert_eq!(shop.said().await, said);
+        let invoices = shop.staff_sees(&format!("/invoices?order_id={}", order.id)).await;
+        assert_eq!(invoices["items"][0]["gross_minor"], 3_500);
+    }
+}
+
+#[tokio::test]
+async fn a_declined_customer_is_told_that_a_transfer_takes_too_long() {
+    for shop in shops().await {
+        let order = shop.paid("card", "decline").await;
+        let path = format!("/payments/{}/method", order.id);
+        let body = json!({"code": "transfer"});
+        let (status, problem) = shop.post(&path, Some(&order.token), "k1", &body).await;
+        assert_eq!((status.as_u16(), &problem["type"]), (409, &json!("/problems/state-conflict")));
+        assert!(problem["detail"].as_str().unwrap().contains("transfer"), "{problem}");
+        assert_eq!(shop.status(&order).await, "requires_method");
+    }
+}
+
+#[tokio::test]
+async fn staff_who_settle_a_contradiction_are_told_what_the_provider_says() {
+    for shop in shops().await {
+        let order = shop.paid("card", "wrong_amount").await;
+        assert_eq!(shop.status(&order).await, "conflicted");
+        let path = format!("/payments/{}/settle", order.id);
+        let staff = Some("kst_test_support");
+        let (status, problem) = shop.post(&path, staff, "k1", &json!({})).await;
+        assert_eq!(status.as_u16(), 409);
+        let found = problem["detail"].as_str().unwrap();
+        assert!(
+            found.contains("34.99 EUR is guaranteed") && found.contains("35.00 EUR"),
+            "{found}"
+        );
+        let waiting = shop.staff_sees("/payments?needs_person=true").await;
+        assert_eq!(waiting["items"][0]["needs_person"], "conflicted");
+        // Cancelled, everything goes back, and nothing contradicts any more.
+        shop.cancel(&order).await;
+        let waiting = shop.staff_sees("/payments?needs_person=true").await;
+        assert_eq!(
+            (waiting["items"].clone(), shop.status(&order).await),
+            (json!([]), "voided".to_owned())
+        );
+        let (status, problem) = shop.post(&path, staff, "k2", &json!({})).await;
+        assert_eq!(status.as_u16(), 409);
+        assert!(problem["detail"].as_str().unwrap().contains("nothing contradicts"), "{problem}");
+        let guest = shop.post(&path, Some(&order.token), "k3", &json!({})).await;
+        assert_eq!(guest.0.as_u16(), 403);
+    }
+}
+
+#[tokio::test]
+async fn staff_are_told_once_of_each_authorisation_that_ends_however_many_ended_long_ago() {
+    for shop in shops().await {
+        let order = shop.paid("card", "ok").await;
+        let told = || async {
+            let waiting = shop.staff_sees("/payments?needs_person=true").await;
+            waiting["items"].as_array().unwrap().len()
+        };
+        shop.later(5 * 86_400).await;
+        assert_eq!(told().await, 0);
+        shop.later(86_400 + 7_200).await;
+        assert_eq!(told().await, 1);
+        let version = shop.staff_sees(&format!("/payments/{}", order.id)).await["version"].clone();
+        shop.later(10 * 86_400).await;
+        let later = shop.staff_sees(&format!("/payments/{}", order.id)).await;
+        assert_eq!(
+            (&later["version"], &later["needs_person"]),
+            (&version, &json!("guarantee_ends"))
+        );
+    }
+}

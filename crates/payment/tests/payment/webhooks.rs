@@ -104,6 +104,17 @@ async fn a_webhook_that_does_not_fit_is_kept_for_a_person() {
             let answer = deliver(&shop, &odd).await;
             assert_eq!(answer, (202, json!({"outcome": "quarantined"}).to_string()));
         }
+        let mut seen = Vec::new();
+        let mut next = "/payments/webhooks/quarantine?limit=2".to_owned();
+        loop {
+            let page = shop.staff_sees(&next).await;
+            seen.extend(page["items"].as_array().unwrap().iter().map(|i| i["event_id"].clone()));
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
+            next = format!("/payments/webhooks/quarantine?limit=2&cursor={cursor}");
+        }
+        assert_eq!(seen, ["evt_3", "evt_2", "evt_1"]);
+        let path = "/payments/webhooks/quarantine";
+        assert_eq!(shop.get(path, Some(&order.token)).await.0.as_u16(), 403);
         // Asked all the same, the provider tells the truth.
         shop.settle().await;
         assert_eq!(shop.status(&order).await, "authorised");
@@ -140,5 +151,22 @@ async fn a_browser_that_comes_back_proves_nothing() {
         assert_eq!(shop.status(&order).await, "authorised");
         let nobody = format!("/payments/{}/return", shop.db.ids().uuid());
         assert_eq!(shop.get(&nobody, None).await.0.as_u16(), 404);
+    }
+}
+
+#[tokio::test]
+async fn what_webhooks_said_is_removed_after_ninety_days() {
+    for shop in shops().await {
+        waiting(&shop).await;
+        shop.shopper_decides(true);
+        let mut odd = told(&shop).remove(0);
+        odd.amount.amount_minor = 1;
+        deliver(&shop, &odd).await;
+        shop.later(89 * 86_400).await;
+        let kept = shop.staff_sees("/payments/webhooks/quarantine").await;
+        assert_eq!(kept["items"].as_array().unwrap().len(), 1);
+        shop.later(2 * 86_400).await;
+        let kept = shop.staff_sees("/payments/webhooks/quarantine").await;
+        assert_eq!(kept["items"], json!([]));
     }
 }

@@ -23,8 +23,8 @@ pub fn credit(
 ) -> Vec<(usize, Vec<Taxed>)> {
     let mut taken: Vec<(usize, Vec<Taxed>)> = Vec::new();
     let mut open_minor = total_minor;
-    let mut take = |index: usize, left: &mut Taxed, gross_minor: i64| {
-        let part = part_of(left, gross_minor);
+    let mut take = |index: usize, left: &mut Taxed, gross_minor: i64, like: Option<&Taxed>| {
+        let part = part_of(left, gross_minor, like);
         left.gross_minor -= part.gross_minor;
         left.tax_minor -= part.tax_minor;
         left.net_minor -= part.net_minor;
@@ -42,7 +42,7 @@ pub fn credit(
         for (index, creditable) in invoices.iter_mut().enumerate().rev() {
             for left in creditable.left.iter_mut().filter(|left| same(left, want)) {
                 let gross_minor = want_minor.min(left.gross_minor).max(0);
-                take(index, left, gross_minor);
+                take(index, left, gross_minor, Some(want));
                 want_minor -= gross_minor;
                 open_minor -= gross_minor;
             }
@@ -51,7 +51,7 @@ pub fn credit(
     for (index, creditable) in invoices.iter_mut().enumerate().rev() {
         for left in &mut creditable.left {
             let gross_minor = open_minor.min(left.gross_minor).max(0);
-            take(index, left, gross_minor);
+            take(index, left, gross_minor, None);
             open_minor -= gross_minor;
         }
     }
@@ -62,10 +62,18 @@ pub fn credit(
     taken
 }
 
-/// A part of an amount, its tax in proportion; all of it takes all of the tax.
-fn part_of(whole: &Taxed, gross_minor: i64) -> Taxed {
+/// A part of an amount: all of it takes all of the tax; what was granted with a tax of its own has
+/// that; otherwise the tax is in proportion.
+fn part_of(whole: &Taxed, gross_minor: i64, like: Option<&Taxed>) -> Taxed {
+    let stored = like.filter(|like| {
+        like.gross_minor == gross_minor
+            && like.tax_minor <= whole.tax_minor
+            && like.net_minor <= whole.net_minor
+    });
     let tax_minor = if gross_minor == whole.gross_minor {
         whole.tax_minor
+    } else if let Some(stored) = stored {
+        stored.tax_minor
     } else {
         whole.rate.included_in(gross_minor).min(whole.tax_minor)
     };

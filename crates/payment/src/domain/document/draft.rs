@@ -66,13 +66,19 @@ fn invoice_lines(bill: &Bill, charge: &Charge) -> Vec<DocumentLine> {
     };
     let goods = charge.lines.iter().filter_map(|charged| {
         let line = bill.lines.get(charged.index)?;
+        let unit_net_minor = net_of(line.unit_price_minor, &line.amount);
         Some(DocumentLine {
             kind: LineKind::Goods,
             description: line.name.clone(),
             sku: Some(line.sku.to_string()),
             quantity: charged.quantity,
-            unit_net_minor: net_of(line.unit_price_minor, &line.amount),
-            discount_minor: charged.discount_minor,
+            unit_net_minor,
+            // Without tax, so that quantity times price less this is the line.
+            discount_minor: if charged.discount_minor == 0 {
+                0
+            } else {
+                charged.quantity * unit_net_minor - charged.amount.net_minor
+            },
             amount: charged.amount,
         })
     });
@@ -87,11 +93,14 @@ fn invoice_lines(bill: &Bill, charge: &Charge) -> Vec<DocumentLine> {
     };
     let name = bill.shipping_name.as_deref().unwrap_or("Shipping");
     let shipping = charge.shipping.iter().map(|amount| single(LineKind::Shipping, name, amount));
-    let rest = charge.adjustment.iter();
+    let rest = charge.adjustments.iter();
     let rest = rest.map(|amount| single(LineKind::Adjustment, "Balance", amount));
     goods
         .chain(shipping)
         .chain(rest)
-        .filter(|line| line.kind == LineKind::Goods || line.amount.gross_minor != 0)
+        .filter(|line| {
+            let Taxed { gross_minor, tax_minor, .. } = line.amount;
+            line.kind == LineKind::Goods || gross_minor != 0 || tax_minor != 0
+        })
         .collect()
 }

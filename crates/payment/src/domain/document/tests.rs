@@ -200,3 +200,29 @@ fn what_goes_back_without_a_reason_by_rate_takes_back_everything_exactly() {
     assert_eq!(back, by_rate(&wanted));
     assert_eq!(credit(&mut invoices, &[], 10), []);
 }
+
+#[test]
+fn a_credit_note_takes_back_the_tax_that_was_stored_with_the_refund() {
+    let mut head = SeriesHead::new(Series::Invoice);
+    let invoice = issue(&mut head, draft(1), NOON).document;
+    // The third of three pieces: its share of the line's tax is not what its own price would bear.
+    let stored = Taxed { net_minor: 281, tax_minor: 52, ..taxed(333, 19) };
+    assert_ne!(stored, taxed(333, 19));
+    let left = invoice.taxes.clone();
+    let mut invoices = [Creditable { invoice, left }];
+    assert_eq!(credit(&mut invoices, &[stored], 333), [(0, vec![stored])]);
+}
+
+#[test]
+fn the_lines_of_an_invoice_with_a_discount_reconcile() {
+    let given = crate::domain::tests::Given::an_order_paid_with(crate::domain::tests::card());
+    let mut bill = bill();
+    bill.lines[1].unit_price_minor = 1_190;
+    bill.lines[1].discount_minor = 380;
+    let charge = bill.whole(&given.payment.removed());
+    let draft = Draft::invoice(Uuid::nil(), &given.payment, &bill, &charge, None);
+    let line = &draft.lines[1];
+    assert_ne!(line.discount_minor, 0);
+    let reckoned = line.quantity * line.unit_net_minor - line.discount_minor;
+    assert_eq!(reckoned, line.amount.net_minor);
+}
