@@ -80,7 +80,8 @@ pub trait Service: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Verdict>>> + Send;
 
     /// Performs an effect, outside any transaction. It may have been performed before: the task's
-    /// id is the idempotency key. It must end, one way or the other, within a minute.
+    /// id is the idempotency key. It must end, one way or the other, within a minute: what has not
+    /// is dropped where it stands and counts as a failed try.
     fn perform(&self, task: &Task) -> impl Future<Output = Self::Outcome> + Send;
 
     /// Records what came of effects, in one transaction. One verdict for each. An error rolls all of

@@ -17,6 +17,9 @@ use crate::service::{Service, Task, Verdict};
 /// How long an effect may take before it counts as lost with its process.
 pub const LEASE: Duration = Duration::from_secs(120);
 
+/// How long performing one may take: it and the recording of what came of it fit in a lease.
+pub(crate) const PERFORMING: Duration = Duration::from_secs(60);
+
 /// Takes effects that are due under a lease.
 pub(crate) struct ClaimEffects {
     pub(crate) limit: i64,

@@ -15,7 +15,7 @@ use crate::db::{
     Db, Error, Job, Listener, LogEntry, LogRead, MAX_LED, Place, Reading, Result, unattended,
 };
 use crate::kernel::effects::{
-    ClaimEffects, InForce, RecordEffectFailure, RecordEffects, ReleaseLeases,
+    ClaimEffects, InForce, PERFORMING, RecordEffectFailure, RecordEffects, ReleaseLeases,
 };
 use crate::kernel::inbox::{
     CountTry, Due, NextDue, ParkUnreadable, ParkWaiting, Positions, Progress, React, RecordFailure,
@@ -414,7 +414,14 @@ impl<S: Service> Host for Hosted<S> {
     fn perform<'a>(&'a self, task: &'a Task) -> BoxFuture<'a, Performed> {
         async move {
             let performing = AssertUnwindSafe(self.service.perform(task)).catch_unwind();
-            Performed(match performing.await {
+            let performed = tokio::select! {
+                biased;
+                performed = performing => performed,
+                () = self.service.db().clock().sleep(PERFORMING) => {
+                    return Performed(Err("it had not ended after a minute".to_owned()));
+                }
+            };
+            Performed(match performed {
                 Ok(outcome) => Ok(Arc::new(outcome) as Arc<dyn Any + Send + Sync>),
                 Err(_) => Err("performing it panicked".to_owned()),
             })
