@@ -252,7 +252,7 @@ impl<S: Service> Hosted<S> {
             match performed.0.map(|outcome| outcome.downcast::<S::Outcome>()) {
                 Ok(Ok(outcome)) => outcomes.push((task, outcome)),
                 Ok(Err(_)) => return Err(Error::Failed("another service's outcome".to_owned())),
-                Err(why) => db.write(RecordEffectFailure { task, why }).await?,
+                Err(why) => db.write(failure::<S>(task, why)).await?,
             }
         }
         if outcomes.is_empty() {
@@ -274,8 +274,7 @@ impl<S: Service> Hosted<S> {
             match (record(place..place + 1).await, done.get(place)) {
                 (Err(error), _) if is_trouble(&error) => return Err(error),
                 (Err(error), Some((task, _))) => {
-                    let (task, why) = (task.clone(), chain(&error));
-                    db.write(RecordEffectFailure { task, why }).await?;
+                    db.write(failure::<S>(task.clone(), chain(&error))).await?;
                 }
                 (Ok(_) | Err(_), _) => {}
             }
@@ -288,6 +287,10 @@ impl<S: Service> Hosted<S> {
 /// the unit runs is the unit's own.
 fn is_trouble(error: &Error) -> bool {
     error.is_environment() && !matches!(error, Error::Conflict)
+}
+
+fn failure<S: Service>(task: Task, why: String) -> RecordEffectFailure {
+    RecordEffectFailure { task, why, patience: S::PATIENCE }
 }
 
 fn delivery<S: Service>(entry: &LogEntry) -> Option<Delivery> {
@@ -404,7 +407,7 @@ impl<S: Service> Host for Hosted<S> {
     }
 
     fn claim_effects(&self, limit: i64) -> BoxFuture<'_, Result<Vec<Task>>> {
-        self.service.db().write(ClaimEffects { limit }).boxed()
+        self.service.db().write(ClaimEffects { limit, patience: S::PATIENCE }).boxed()
     }
 
     fn in_force(&self, tasks: Vec<Task>) -> BoxFuture<'_, Result<Vec<bool>>> {
