@@ -15,7 +15,9 @@ use crate::mail::{MailboxPost, Post, Sender, SmtpPost, SmtpSecurity, SmtpSetting
 pub struct Config {
     /// The shop's name, in mails and as their sender.
     pub shop_name: String,
-    /// The shop's address on the web, at the foot of mails.
+    /// The shop's address on the web, at the foot of mails. Not a key: the program says it, of
+    /// `http.public_url`.
+    #[serde(skip)]
     pub shop_url: String,
     /// The e-mail address mails come from.
     pub from: String,
@@ -94,7 +96,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             shop_name: "Kontor demo shop".to_owned(),
-            shop_url: "http://localhost:8080".to_owned(),
+            shop_url: "http://127.0.0.1:8080".to_owned(),
             from: "shop@kontor.example".to_owned(),
             reply_to: None,
             mailbox: None,
