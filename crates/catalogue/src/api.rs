@@ -1,5 +1,6 @@
 //! HTTP in, HTTP out: the shop's shelves for everybody, and the staff's hand on them.
 
+mod history;
 mod read;
 mod staff;
 mod view;
@@ -26,6 +27,8 @@ pub fn routes(service: Arc<Catalogue>) -> OpenApiRouter {
         .routes(routes!(read::categories, staff::name_category))
         .routes(routes!(staff::publish))
         .routes(routes!(staff::withdraw))
+        .routes(routes!(history::of_product))
+        .routes(routes!(history::of_category))
         .merge(import)
         .with_state(service)
 }

@@ -20,6 +20,26 @@ pub struct Document {
     pub body: Bytes,
 }
 
+/// What a document is of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Key {
+    /// A product, by its id or its handle.
+    Product(String),
+    /// A page of products.
+    Products(String),
+    /// The category tree.
+    Categories,
+}
+
+impl Key {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Product(name) | Self::Products(name) => name.len(),
+            Self::Categories => 0,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Kept {
     generation: u64,
@@ -29,7 +49,7 @@ struct Kept {
 /// What is kept.
 #[derive(Debug)]
 pub struct Documents {
-    kept: Cache<String, Kept>,
+    kept: Cache<Key, Kept>,
     generation: Arc<AtomicU64>,
 }
 
@@ -63,8 +83,8 @@ impl Drop for Changing {
 impl Documents {
     /// Nothing yet.
     pub fn new(config: &Config) -> Self {
-        let size = |key: &String, kept: &Kept| {
-            u32::try_from(key.len() + kept.document.body.len() + 200).unwrap_or(u32::MAX)
+        let size = |key: &Key, kept: &Kept| {
+            u32::try_from(key.bytes() + kept.document.body.len() + 200).unwrap_or(u32::MAX)
         };
         let kept = Cache::builder()
             .weigher(size)
@@ -86,13 +106,13 @@ impl Documents {
     }
 
     /// The document under `key`, if it is kept and nothing has changed since.
-    pub fn get(&self, key: &str) -> Option<Document> {
+    pub fn get(&self, key: &Key) -> Option<Document> {
         let kept = self.kept.get(key)?;
         (kept.generation == self.before().0).then_some(kept.document)
     }
 
     /// Keeps a document that was read after `before`.
-    pub fn keep(&self, key: String, before: Before, document: Document) {
+    pub fn keep(&self, key: Key, before: Before, document: Document) {
         self.kept.insert(key, Kept { generation: before.0, document });
     }
 }
@@ -105,34 +125,38 @@ mod tests {
         Document { tag: ETag::of_text(text), body: Bytes::from_static(text.as_bytes()) }
     }
 
+    fn key() -> Key {
+        Key::Product("a".to_owned())
+    }
+
     #[test]
     fn what_was_read_before_a_change_is_not_served_after_it() {
         let documents = Documents::new(&Config::default());
         let before = documents.before();
-        documents.keep("a".into(), before, document("old"));
-        assert!(documents.get("a").is_some());
+        documents.keep(key(), before, document("old"));
+        assert!(documents.get(&key()).is_some());
         documents.changing().over();
-        assert!(documents.get("a").is_none());
+        assert!(documents.get(&key()).is_none());
         // Somebody who read the old one is late in keeping it.
-        documents.keep("a".into(), before, document("old"));
-        assert!(documents.get("a").is_none());
-        documents.keep("a".into(), documents.before(), document("new"));
-        assert_eq!(documents.get("a").unwrap().body, "new");
+        documents.keep(key(), before, document("old"));
+        assert!(documents.get(&key()).is_none());
+        documents.keep(key(), documents.before(), document("new"));
+        assert_eq!(documents.get(&key()).unwrap().body, "new");
     }
 
     #[test]
     fn a_change_shows_once_also_if_nobody_waited_for_its_end() {
         let documents = Documents::new(&Config::default());
-        let keep = || documents.keep("a".into(), documents.before(), document("text"));
+        let keep = || documents.keep(key(), documents.before(), document("text"));
         let (asker, transaction) = (documents.changing(), documents.changing());
         keep();
         drop(asker);
-        assert!(documents.get("a").is_none());
+        assert!(documents.get(&key()).is_none());
         keep();
         transaction.over();
-        assert!(documents.get("a").is_none());
+        assert!(documents.get(&key()).is_none());
         keep();
         drop(transaction);
-        assert!(documents.get("a").is_some());
+        assert!(documents.get(&key()).is_some());
     }
 }

@@ -10,6 +10,7 @@ use platform::db::{NewEvent, Result, Tx, Unit};
 use crate::Catalogue;
 use crate::cache::Changing;
 use crate::domain::{CategoryPath, Command, Content, Event, Product, Refusal};
+use crate::store::history::{self, NewChange};
 use crate::store::{self, Change, Stored};
 
 /// Which product is meant.
@@ -41,6 +42,8 @@ pub struct Saved {
     pub product: Stored,
     /// The version it had before; 0 if it was made.
     pub was_version: i64,
+    /// The units it had before and has no more.
+    pub gave_up: Vec<Sku>,
 }
 
 /// The answer to one [`Asked`].
@@ -55,10 +58,20 @@ pub struct Save {
     pub names: BTreeMap<CategoryPath, String>,
     /// Whether to decide only, and store nothing. A read transaction will do then.
     pub dry_run: bool,
+    /// In a dry run, the units that were given up in it before: nobody's, whatever is stored.
+    pub given_up: Arc<BTreeSet<Sku>>,
     /// What led to it.
     pub cause: Cause,
     /// Held by the transaction itself, for a caller who does not wait for its end.
     pub changing: Option<Arc<Changing>>,
+}
+
+impl Save {
+    /// To be carried out, not rehearsed.
+    pub fn of(asked: Vec<Asked>, names: BTreeMap<CategoryPath, String>, cause: Cause) -> Self {
+        let given_up = Arc::default();
+        Self { asked, names, dry_run: false, given_up, cause, changing: None }
+    }
 }
 
 impl Unit for Save {
@@ -66,10 +79,18 @@ impl Unit for Save {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         let mut desk = Desk::load(tx, &self.asked).await?;
+        desk.skus.retain(|sku, _| !self.given_up.contains(sku));
         let outcomes = self.asked.iter().map(|asked| desk.decide(asked, || tx.id())).collect();
         if !self.dry_run {
-            store::name_categories(tx, &self.names).await?;
+            let named = store::name_categories(tx, &self.names).await?;
+            let named = named.into_iter().map(|(path, name)| NewChange {
+                subject: path.as_str().to_owned(),
+                version: None,
+                what: format!("named {name}"),
+            });
+            let changes: Vec<NewChange> = named.chain(desk.changes()).collect();
             desk.store(tx, &self.cause).await?;
+            history::note(tx, &self.cause.actor, &changes).await?;
         }
         Ok(outcomes)
     }
@@ -136,6 +157,10 @@ impl Desk {
         if let Some(content) = content {
             self.free(id, content)?;
         }
+        let had: Vec<Sku> = match before {
+            Product::Absent => Vec::new(),
+            Product::Known { content, .. } => content.skus().cloned().collect(),
+        };
         let (mut product, mut events) = (before.clone(), Vec::new());
         for command in &asked.commands {
             for event in product.decide(command.clone())? {
@@ -146,13 +171,15 @@ impl Desk {
         let Product::Known { state, version, content } = product.clone() else {
             return Err(Refusal::NoSuchProduct);
         };
+        let gave_up =
+            had.into_iter().filter(|sku| !content.skus().any(|kept| kept == sku)).collect();
         self.handles.insert(content.handle.clone(), id);
         self.skus.extend(content.skus().map(|sku| (sku.clone(), id)));
         let unknown = || Loaded { stored: None, now: Product::Absent, events: Vec::new() };
         let loaded = self.products.entry(id).or_insert_with(unknown);
         loaded.now = product;
         loaded.events.extend(events);
-        Ok(Saved { product: Stored { id, state, version, content }, was_version })
+        Ok(Saved { product: Stored { id, state, version, content }, was_version, gave_up })
     }
 
     /// Whether a product may have the handle and the units of a content.
@@ -166,6 +193,16 @@ impl Desk {
             Some(sku) => Err(Refusal::SkuTaken { sku: sku.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// What becomes of products, as it is noted.
+    fn changes(&self) -> impl Iterator<Item = NewChange> + '_ {
+        let changed = self.products.iter().filter(|(_, loaded)| !loaded.events.is_empty());
+        changed.map(|(id, loaded)| {
+            let what: Vec<&str> = loaded.events.iter().map(Event::name).collect();
+            let version = Some(loaded.now.version());
+            NewChange { subject: id.to_string(), version, what: what.join(" ") }
+        })
     }
 
     async fn store(&self, tx: &mut Tx<'_>, cause: &Cause) -> Result<()> {

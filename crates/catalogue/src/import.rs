@@ -1,9 +1,11 @@
 //! Import of JSON Lines: in batches, with a dry run, and with errors by line. A bad line never
 //! stops the rest, and never happens by half.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::Arc;
 
+use contracts::Sku;
 use platform::cause::Cause;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -86,6 +88,16 @@ struct Batch {
     names: BTreeMap<CategoryPath, String>,
 }
 
+/// Batches on their way into the catalogue.
+struct Import<'a> {
+    catalogue: &'a Catalogue,
+    options: Options,
+    cause: &'a Cause,
+    report: Report,
+    /// What a dry run has found to be given up: the next batches could have it.
+    given_up: Arc<BTreeSet<Sku>>,
+}
+
 impl Catalogue {
     /// Imports lines. `progress` is told the report so far after each batch.
     ///
@@ -98,63 +110,69 @@ impl Catalogue {
         cause: &Cause,
         mut progress: impl FnMut(&Report) + Send,
     ) -> Result<Report, ImportError> {
-        let mut report = Report { dry_run: options.dry_run, ..Report::default() };
+        let report = Report { dry_run: options.dry_run, ..Report::default() };
+        let given_up = Arc::default();
+        let mut import = Import { catalogue: self, options, cause, report, given_up };
         let (mut seen, mut batch, mut done) = (Seen::default(), Batch::default(), 0);
         for line in lines {
-            let line =
-                line.map_err(|source| ImportError::Unreadable { line: report.lines, source })?;
-            report.lines += 1;
-            let number = report.lines;
+            let line = line
+                .map_err(|source| ImportError::Unreadable { line: import.report.lines, source })?;
+            import.report.lines += 1;
+            let number = import.report.lines;
             match read_line(&line) {
                 Ok(Line::Blank) => {}
                 Ok(Line::Category { path, name }) => {
                     batch.names.insert(path, name);
-                    report.categories += 1;
+                    import.report.categories += 1;
                 }
                 Ok(Line::Product(content)) => match seen.claim(number, &content) {
                     Ok(()) => batch.products.push((number, content)),
-                    Err(faults) => report.refuse(number, faults),
+                    Err(faults) => import.report.refuse(number, faults),
                 },
-                Err(faults) => report.refuse(number, faults),
+                Err(faults) => import.report.refuse(number, faults),
             }
             if batch.products.len() + batch.names.len() >= BATCH {
                 let full = std::mem::take(&mut batch);
-                self.import_batch(full, options, cause, &mut report)
+                import
+                    .take(full)
                     .await
                     .map_err(|source| ImportError::Database { line: done, source })?;
                 done = number;
-                progress(&report);
+                progress(&import.report);
             }
         }
-        self.import_batch(batch, options, cause, &mut report)
-            .await
-            .map_err(|source| ImportError::Database { line: done, source })?;
+        import.take(batch).await.map_err(|source| ImportError::Database { line: done, source })?;
+        let mut report = import.report;
         report.faults.sort_by_key(|fault| fault.line);
         progress(&report);
         Ok(report)
     }
+}
 
-    async fn import_batch(
-        &self,
-        batch: Batch,
-        options: Options,
-        cause: &Cause,
-        report: &mut Report,
-    ) -> platform::db::Result<()> {
+impl Import<'_> {
+    async fn take(&mut self, batch: Batch) -> platform::db::Result<()> {
         let (lines, contents): (Vec<u64>, Vec<Box<Content>>) = batch.products.into_iter().unzip();
         let asked = contents.into_iter().map(|content| {
             let mut commands = vec![Command::Revise(content)];
-            commands.extend(options.publish.then_some(Command::Publish));
+            commands.extend(self.options.publish.then_some(Command::Publish));
             Asked { target: Target::Handle, expected_version: None, commands }
         });
         let save = Save {
             asked: asked.collect(),
             names: batch.names,
-            dry_run: options.dry_run,
-            cause: cause.clone(),
+            dry_run: self.options.dry_run,
+            given_up: Arc::clone(&self.given_up),
+            cause: self.cause.clone(),
             changing: None,
         };
-        for (line, outcome) in lines.into_iter().zip(self.save(save).await?) {
+        for (line, outcome) in lines.into_iter().zip(self.catalogue.save(save).await?) {
+            if let Ok(saved) = &outcome
+                && self.options.dry_run
+                && !saved.gave_up.is_empty()
+            {
+                Arc::make_mut(&mut self.given_up).extend(saved.gave_up.iter().cloned());
+            }
+            let report = &mut self.report;
             match outcome {
                 Ok(Saved { was_version: 0, .. }) => report.created += 1,
                 Ok(saved) if saved.was_version == saved.product.version => report.unchanged += 1,

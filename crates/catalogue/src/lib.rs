@@ -46,11 +46,18 @@ impl Service for Catalogue {
     const TIMERS: &'static [TimerSpec] = &[];
     const EFFECTS: &'static [EffectSpec] = &[];
     const PUBLISHES: &'static [EventKind] = &[ProductPublished::KIND, ProductWithdrawn::KIND];
-    const MIGRATIONS: &'static [Migration] = &[Migration {
-        version: 1,
-        name: "products",
-        sql: include_str!("../migrations/V1__products.sql"),
-    }];
+    const MIGRATIONS: &'static [Migration] = &[
+        Migration {
+            version: 1,
+            name: "products",
+            sql: include_str!("../migrations/V1__products.sql"),
+        },
+        Migration {
+            version: 2,
+            name: "handles_and_history",
+            sql: include_str!("../migrations/V2__handles_and_history.sql"),
+        },
+    ];
     type Outcome = ();
 
     fn db(&self) -> &Db {

@@ -1,5 +1,7 @@
 //! Every SQL string of the service.
 
+pub mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{ProductId, Sku};
@@ -21,10 +23,14 @@ pub const STATEMENTS: &[&str] = &[
     UPDATE,
     INSERT_SKU,
     DELETE_SKU,
+    INSERT_HANDLE,
+    DELETE_HANDLE,
     INSERT_PLACE,
     DELETE_PLACE,
     INSERT_CATEGORY,
     NAME_CATEGORY,
+    history::INSERT_CHANGE,
+    history::SELECT_CHANGES,
 ];
 
 macro_rules! select_products {
@@ -45,7 +51,7 @@ const SELECT_SKU: &str = "SELECT sku, product_id FROM product_sku WHERE sku = $1
 const SELECT_CATEGORIES: &str = "SELECT c.path, c.name, count(p.id) FROM category c \
      LEFT JOIN product_place l ON l.path = c.path \
      LEFT JOIN product p ON p.id = l.product_id AND p.state = 'published' \
-     GROUP BY c.path, c.name ORDER BY c.path LIMIT $1";
+     WHERE c.path > $1 GROUP BY c.path, c.name ORDER BY c.path LIMIT $2";
 /// Changes no row if the handle has just been taken: then the unit runs again and finds out.
 const INSERT: &str = "INSERT INTO product (id, handle, state, version, content, changed_at) \
      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
@@ -55,6 +61,9 @@ const UPDATE: &str = "UPDATE product SET handle = $2, state = $3, version = $4, 
 const INSERT_SKU: &str =
     "INSERT INTO product_sku (sku, product_id) VALUES ($1, $2) ON CONFLICT (sku) DO NOTHING";
 const DELETE_SKU: &str = "DELETE FROM product_sku WHERE sku = $1 AND product_id = $2";
+/// As above, for a handle.
+const INSERT_HANDLE: &str = "INSERT INTO product_handle (handle, product_id) VALUES ($1, $2) ON CONFLICT (handle) DO NOTHING";
+const DELETE_HANDLE: &str = "DELETE FROM product_handle WHERE handle = $1 AND product_id = $2";
 const INSERT_PLACE: &str = "INSERT INTO product_place (path, product_id) VALUES ($1, $2) \
      ON CONFLICT (path, product_id) DO NOTHING";
 const DELETE_PLACE: &str = "DELETE FROM product_place WHERE path = $1 AND product_id = $2";
@@ -63,8 +72,8 @@ const INSERT_CATEGORY: &str =
 const NAME_CATEGORY: &str = "INSERT INTO category (path, name) VALUES ($1, $2) \
      ON CONFLICT (path) DO UPDATE SET name = excluded.name WHERE category.name <> excluded.name";
 
-/// The most categories a shop's tree shows.
-const MOST_CATEGORIES: i64 = 10_000;
+/// How many categories are read at a time.
+const CATEGORIES_AT_ONCE: i64 = 1_000;
 
 /// A product as stored.
 #[derive(Debug, Clone)]
@@ -153,6 +162,7 @@ pub async fn store(tx: &mut Tx<'_>, changes: &[Change<'_>]) -> Result<()> {
         params![*id, &content.handle, state.name(), *version, Json(content), now]
     });
     tx.execute_many(INSERT, new, Expect::Version).await?;
+    store_handles(tx, changes).await?;
     let changed = changes.iter().filter_map(|change| {
         let Stored { id, state, version, content } = change.now;
         let (was, _) = change.was?;
@@ -161,6 +171,23 @@ pub async fn store(tx: &mut Tx<'_>, changes: &[Change<'_>]) -> Result<()> {
     tx.execute_many(UPDATE, changed, Expect::Version).await?;
     store_skus(tx, changes).await?;
     store_places(tx, changes).await
+}
+
+/// Before the product itself says so: whoever wants the same handle at the same time waits here.
+async fn store_handles(tx: &mut Tx<'_>, changes: &[Change<'_>]) -> Result<()> {
+    let (mut gone, mut come) = (BTreeMap::new(), BTreeMap::new());
+    for Change { was, now } in changes {
+        let before = was.map(|(_, content)| content.handle.as_str());
+        let after = now.content.handle.as_str();
+        if before != Some(after) {
+            gone.extend(before.map(|handle| (handle, now.id)));
+            come.insert(after, now.id);
+        }
+    }
+    let rows = come.iter().map(|(handle, id)| params![*handle, *id]);
+    tx.execute_many(INSERT_HANDLE, rows, Expect::Version).await?;
+    let rows = gone.iter().map(|(handle, id)| params![*handle, *id]);
+    tx.execute_many(DELETE_HANDLE, rows, Expect::One).await.map(drop)
 }
 
 async fn store_skus(tx: &mut Tx<'_>, changes: &[Change<'_>]) -> Result<()> {
@@ -203,21 +230,23 @@ async fn add_categories(tx: &mut Tx<'_>, paths: &BTreeSet<CategoryPath>) -> Resu
     tx.execute_many(INSERT_CATEGORY, rows, Expect::AtMostOne).await.map(drop)
 }
 
-/// Gives categories their names, making them and those above them if need be.
+/// Gives categories their names, making them and those above them if need be. Answers those that
+/// had another name or none.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn name_categories(
+pub async fn name_categories<'a>(
     tx: &mut Tx<'_>,
-    names: &BTreeMap<CategoryPath, String>,
-) -> Result<()> {
+    names: &'a BTreeMap<CategoryPath, String>,
+) -> Result<Vec<(&'a CategoryPath, &'a String)>> {
     let above = |path: &CategoryPath| path.with_ancestors().collect::<Vec<_>>();
     let all: BTreeSet<CategoryPath> = names.keys().flat_map(above).collect();
     let unnamed: BTreeSet<CategoryPath> =
         all.into_iter().filter(|path| !names.contains_key(path)).collect();
     add_categories(tx, &unnamed).await?;
     let rows = names.iter().map(|(path, name)| params![path.as_str(), name]);
-    tx.execute_many(NAME_CATEGORY, rows, Expect::AtMostOne).await.map(drop)
+    let changed = tx.execute_many(NAME_CATEGORY, rows, Expect::AtMostOne).await?;
+    Ok(names.iter().zip(changed).filter(|(_, rows)| *rows == 1).map(|(named, _)| named).collect())
 }
 
 /// Products from `after` on, whatever their state.
@@ -288,9 +317,14 @@ impl Unit for Categories {
     type Out = Vec<Category>;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
-        let rows: Vec<(String, String, i64)> =
-            tx.fetch_all(SELECT_CATEGORIES, &params![MOST_CATEGORIES]).await?;
-        let category = |(path, name, products)| Category { path, name, products };
-        Ok(rows.into_iter().map(category).collect())
+        let (mut found, mut after) = (Vec::new(), String::new());
+        loop {
+            let rows: Vec<(String, String, i64)> =
+                tx.fetch_all(SELECT_CATEGORIES, &params![&after, CATEGORIES_AT_ONCE]).await?;
+            let Some((last, ..)) = rows.last() else { return Ok(found) };
+            after.clone_from(last);
+            let category = |(path, name, products)| Category { path, name, products };
+            found.extend(rows.into_iter().map(category));
+        }
     }
 }

@@ -101,6 +101,29 @@ async fn a_dry_run_tells_what_would_happen_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_long_dry_run_tells_what_the_import_then_does() {
+    for shop in shops().await {
+        let before = [product("a", "gifts", 1), product("z", "gifts", 1)];
+        shop.import("", &lines(&before)).await;
+        // The unit that the first line gives up is taken in the last, batches later.
+        let mut renewed = product("a", "gifts", 1);
+        renewed["variants"][0]["sku"] = json!("A-NEW");
+        let mut heir = product("heir", "gifts", 1);
+        heir["variants"][0]["sku"] = json!("A");
+        let mut thief = product("thief", "gifts", 1);
+        thief["variants"][0]["sku"] = json!("Z");
+        let mut file = vec![renewed];
+        file.extend((0..450).map(|n| product(&format!("p{n}"), "gifts", 1)));
+        file.extend([heir, thief]);
+        let rehearsed = shop.import("?dry_run=true", &lines(&file)).await.body;
+        let done = shop.import("", &lines(&file)).await.body;
+        assert_eq!(counts(&done), [454, 451, 1, 0, 1], "{done}");
+        assert_eq!(counts(&rehearsed), counts(&done), "{rehearsed}");
+        assert_eq!(rehearsed["faults"], done["faults"]);
+    }
+}
+
+#[tokio::test]
 async fn products_can_be_imported_as_drafts() {
     for shop in shops().await {
         let file = lines(&[product("a", "gifts", 1)]);
@@ -148,10 +171,11 @@ async fn a_large_import_goes_in_batches_and_costs_a_bounded_number_of_statements
         let work = shop.db.work().since(before);
         assert_eq!((report.created, seen), (450, vec![200, 400, 450]));
         assert_eq!(work.commits, 3);
-        // A product, its unit, its two places, and the event; the categories once.
-        assert_eq!(work.rows_written, 450 * 5 + 2);
+        // A product, its handle, its unit, its two places, who made it, and the event; the categories
+        // once.
+        assert_eq!(work.rows_written, 450 * 7 + 2);
         // Two of each line are selects; each batch also tries both categories.
-        assert_eq!(work.statements, 450 * (5 + 2) + 3 * 2);
+        assert_eq!(work.statements, 450 * (7 + 2) + 3 * 2);
         if shop.db.sqlite().is_none() {
             assert!(work.round_trips < 3 * 16, "{work:?}");
         }

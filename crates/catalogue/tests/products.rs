@@ -244,6 +244,108 @@ async fn of_parallel_claims_to_a_unit_one_wins_and_the_others_are_refused() {
 }
 
 #[tokio::test]
+async fn of_two_who_take_one_handle_at_once_one_gets_it_and_the_other_is_told() {
+    for shop in shops_going_by(Clock::system()).await {
+        let ids = [shop.on_sale("a", "gifts", 1).await, shop.on_sale("b", "gifts", 1).await];
+        for round in 0..20 {
+            let rename = |id: &str, sku: &str| {
+                let mut renamed = product(&format!("handle-{round}"), "gifts", 1);
+                renamed["variants"][0]["sku"] = json!(sku);
+                let path = format!("/products/{id}");
+                let shop = &shop;
+                async move { shop.clerk("PUT", &path, Some(renamed)).await }
+            };
+            let answers = join_all([rename(&ids[0], "A"), rename(&ids[1], "B")]).await;
+            let mut codes: Vec<_> =
+                answers.iter().map(|answer| (answer.status, answer.code())).collect();
+            codes.sort_unstable();
+            assert_eq!(codes, [(200, ""), (409, "handle-taken")], "round {round}");
+        }
+        // What was given up is free again.
+        assert_eq!(shop.get("/products/handle-0").await.status, 404);
+        shop.on_sale("handle-0", "gifts", 1).await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_served_under_another_name_because_it_was_asked_for_first() {
+    for shop in shops().await {
+        shop.on_sale("candle", "gifts", 1).await;
+        assert_eq!(shop.get("/categories").await.status, 200);
+        let page = shop.get("/products").await;
+        assert_eq!(page.status, 200);
+        for name in
+            ["the%20categories", "products:Published::00000000-0000-0000-0000-000000000000:20"]
+        {
+            assert_eq!(shop.get(&format!("/products/{name}")).await.status, 404, "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tree_of_more_than_ten_thousand_categories_is_shown_whole() {
+    for shop in shops().await {
+        let names: String = (0..10_050)
+            .map(|n| format!("{}\n", json!({"category": format!("c{n:05}"), "name": "C"})))
+            .collect();
+        assert_eq!(shop.import("", &names).await.status, 200);
+        let tree = shop.get("/categories").await.body;
+        let items = tree["items"].as_array().unwrap();
+        assert_eq!(items.len(), 10_050);
+        assert!(items.is_sorted_by_key(|item| item["path"].as_str().unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn staff_see_who_changed_a_product_or_a_category_and_when() {
+    for shop in shops().await {
+        let id = shop.on_sale("candle", "gifts", 1).await;
+        let path = format!("/products/{id}");
+        shop.clerk("PUT", &path, Some(product("candle", "gifts", 2))).await;
+        // What says so already changes nothing.
+        shop.clerk("PUT", &path, Some(product("candle", "gifts", 2))).await;
+        shop.import("", &product("candle", "gifts", 3).to_string()).await;
+        shop.clerk("POST", &format!("{path}/withdraw"), None).await;
+        let history = |query: &str| format!("{path}/history{query}");
+        let seen = shop.clerk("GET", &history(""), None).await;
+        assert_eq!(seen.status, 200, "{}", seen.body);
+        let told: Vec<_> = seen.body["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|change| {
+                assert_eq!(change["actor"], "staff:catalogue");
+                assert_eq!(change["at"], "2026-11-22T12:00:00Z");
+                (change["version"].as_i64().unwrap(), change["what"].as_str().unwrap())
+            })
+            .collect();
+        let expected =
+            [(5, "withdrawn"), (4, "revised"), (3, "revised"), (2, "published"), (1, "drafted")];
+        assert_eq!(told, expected);
+        let first = shop.clerk("GET", &history("?limit=4"), None).await.body;
+        let cursor = first["next_cursor"].as_str().unwrap();
+        let rest = shop.clerk("GET", &history(&format!("?cursor={cursor}")), None).await.body;
+        assert_eq!(rest["items"].as_array().unwrap().len(), 1);
+
+        for name in ["Presents", "Presents", "Gifts & more"] {
+            let named = json!({"category": "gifts", "name": name});
+            assert_eq!(shop.clerk("POST", "/categories", Some(named)).await.status, 204);
+        }
+        let named = shop.clerk("GET", "/categories/history?category=gifts", None).await.body;
+        assert_eq!(named["items"].as_array().unwrap().len(), 2, "{named}");
+        assert_eq!(named["items"][0]["what"], "named Gifts & more");
+        assert_eq!(named["items"][0]["actor"], "staff:catalogue");
+
+        for path in [history(""), "/categories/history?category=gifts".to_owned()] {
+            assert_eq!(shop.get(&path).await.status, 401);
+            assert_eq!(shop.as_who("kst_test_support", "GET", &path, None).await.status, 403);
+        }
+        let nobody = format!("/products/{NOBODY}/history");
+        assert_eq!(shop.clerk("GET", &nobody, None).await.status, 404);
+    }
+}
+
+#[tokio::test]
 async fn a_change_of_what_somebody_else_has_changed_is_refused() {
     for shop in shops().await {
         let id = shop.on_sale("candle", "gifts", 499).await;

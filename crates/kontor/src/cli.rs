@@ -123,13 +123,11 @@ pub enum Parked {
         /// Its id.
         id: Uuid,
     },
-    /// Try it again from the beginning.
-    Redrive {
-        /// Of which service.
-        service: Source,
-        /// Its id.
-        id: Uuid,
-    },
+    /// Try one entry again from the beginning, or with --all everything that is parked.
+    #[command(
+        override_usage = "kontor parked redrive <SERVICE> <ID>\n       kontor parked redrive --all [--service <SERVICE>]"
+    )]
+    Redrive(Redrive),
     /// Never handle it.
     Discard {
         /// Of which service.
@@ -137,6 +135,23 @@ pub enum Parked {
         /// Its id.
         id: Uuid,
     },
+}
+
+/// What to try again.
+#[derive(Debug, Args)]
+pub struct Redrive {
+    /// Of which service.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub service: Option<Source>,
+    /// Its id.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub id: Option<Uuid>,
+    /// Everything that is parked.
+    #[arg(long)]
+    pub all: bool,
+    /// With --all: only of this service.
+    #[arg(long = "service", value_name = "SERVICE", requires = "all")]
+    pub only: Option<Source>,
 }
 
 /// How to check.
@@ -164,6 +179,26 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn one_entry_is_tried_again_by_its_id_and_many_only_when_all_is_said() {
+        let parsed = |line: &str| {
+            let words = ["kontor", "parked", "redrive"].into_iter().chain(line.split_whitespace());
+            match Cli::try_parse_from(words).map(|cli| cli.command) {
+                Ok(Command::Parked { command: Parked::Redrive(asked) }) => Some(asked),
+                Ok(_) | Err(_) => None,
+            }
+        };
+        let id = "01987c1e-0000-7000-8000-000000000001";
+        let one = parsed(&format!("notification {id}")).unwrap();
+        assert_eq!((one.service, one.all), (Some(Source::Notification), false));
+        assert!(parsed("--all").unwrap().only.is_none());
+        assert_eq!(parsed("--all --service order").unwrap().only, Some(Source::Order));
+        for wrong in ["", "notification", "--service order"] {
+            assert!(parsed(wrong).is_none(), "{wrong:?}");
+        }
+        assert!(parsed(&format!("notification {id} --all")).is_none());
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -75,7 +75,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The internal one: `/livez`, `/readyz`, `/metrics`. Never to be reached from outside.
     pub internal: SocketAddr,
-    /// Where shoppers reach the public one, without a slash at the end.
+    /// Where shoppers reach the public one, without a slash at the end. Payment providers send them
+    /// back there, and mails name it.
     pub public_url: String,
     /// Whether browsers are told to come by HTTPS only: where TLS ends in front of us.
     pub hsts: bool,
@@ -140,6 +141,22 @@ impl Config {
         Ok(config)
     }
 
+    /// Tells the services what follows from the rest: where the shop is found, and which of the
+    /// usual ways to pay can be offered. Answers the codes of those that cannot.
+    pub fn complete(&mut self) -> Vec<String> {
+        self.payment.public_url.clone_from(&self.http.public_url);
+        self.notification.shop_url.clone_from(&self.http.public_url);
+        let usual = order::config::Config::default().payment_methods;
+        // Whoever names ways to pay means them: `check` refuses what cannot be paid.
+        if self.order.payment_methods != usual {
+            return Vec::new();
+        }
+        let payment = &self.payment;
+        let served = |code: &str| payment.method(code).is_none_or(|one| payment.is_served(&one));
+        self.order.payment_methods.retain(|offered| served(&offered.code));
+        usual.into_iter().map(|one| one.code).filter(|code| !served(code)).collect()
+    }
+
     /// Whether what the services are told fits together.
     ///
     /// # Errors
@@ -154,6 +171,13 @@ impl Config {
                     "order.payment_methods offers {code}, which is not in payment.methods"
                 ));
             };
+            if !self.payment.is_served(&method) {
+                let provider = method.provider.unwrap_or_default();
+                return Err(format!(
+                    "order.payment_methods offers {code}, whose provider {provider:?} is not configured: \
+                     configure it (payment.{provider}_provider), or do not offer {code}"
+                ));
+            }
             if method.terms != offered.terms {
                 return Err(format!(
                     "order.payment_methods says that {code} is {:?}, payment.methods that it is {:?}: \
@@ -178,9 +202,54 @@ impl Config {
 mod tests {
     use super::*;
 
+    fn with_provider() -> Config {
+        let mut config = Config::default();
+        config.payment.test_provider = serde_json::from_value(serde_json::json!({
+            "url": "http://127.0.0.1:1", "api_key": "a key for the tests of this",
+            "webhook_secret": "0123456789abcdef0123456789abcdef",
+        }))
+        .unwrap();
+        config
+    }
+
+    fn offered(config: &Config) -> Vec<&str> {
+        config.order.payment_methods.iter().map(|one| one.code.as_str()).collect()
+    }
+
+    #[test]
+    fn of_the_usual_ways_to_pay_those_are_offered_that_can_be_paid() {
+        let mut config = Config::default();
+        assert_eq!(config.complete(), ["card", "card_auto"]);
+        config.check().unwrap();
+        assert_eq!(offered(&config), ["on_delivery", "transfer"]);
+        let mut config = with_provider();
+        assert_eq!(config.complete(), [] as [&str; 0]);
+        config.check().unwrap();
+        assert_eq!(offered(&config), ["card", "card_auto", "on_delivery", "transfer"]);
+    }
+
+    #[test]
+    fn a_way_to_pay_that_is_named_and_cannot_be_paid_is_refused() {
+        let mut config = Config::default();
+        config.order.payment_methods.truncate(1);
+        config.complete();
+        let why = config.check().unwrap_err();
+        assert!(why.contains("offers card") && why.contains("payment.test_provider"), "{why}");
+    }
+
+    #[test]
+    fn the_address_of_the_shop_is_said_once() {
+        for double in ["payment.public_url", "notification.shop_url"] {
+            let (section, key) = double.split_once('.').unwrap();
+            let json = serde_json::json!({section: {key: "https://shop.example"}});
+            let refused = serde_json::from_value::<Config>(json).unwrap_err().to_string();
+            assert!(refused.contains("unknown field"), "{double}: {refused}");
+        }
+    }
+
     #[test]
     fn a_method_that_payment_does_not_know_or_knows_otherwise_is_not_offered() {
-        let mut config = Config::default();
+        let mut config = with_provider();
         config.check().unwrap();
         config.order.payment_methods[0].terms = contracts::events::PaymentTerms::OnAccount;
         let why = config.check().unwrap_err();

@@ -57,7 +57,7 @@ pub fn wanted(config: &Config, asked: &Run, out: &mut impl Write) -> Result<bool
 
 fn ask(folder: &Path, out: &mut impl Write) -> Result<bool, Failure> {
     writeln!(out, "There is no shop in {} yet.", folder.display())?;
-    write!(out, "Load the demo, with 18,866 real products and a test payment provider? [Y/n] ")?;
+    write!(out, "Load the demo, with 18,784 real products and a test payment provider? [Y/n] ")?;
     out.flush()?;
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer)?;
@@ -69,7 +69,6 @@ fn ask(folder: &Path, out: &mut impl Write) -> Result<bool, Failure> {
 /// # Errors
 /// When the secrets cannot be kept.
 pub fn configure(config: &mut Config) -> Result<(), Failure> {
-    config.payment.public_url.clone_from(&config.http.public_url);
     if config.payment.test_provider.is_some() {
         return Ok(());
     }

@@ -4,9 +4,9 @@ use std::io::Write;
 
 use contracts::Source;
 use platform::db::Db;
-use platform::kernel::parked::{Decision, List, Parked as Entry, Settle, Show};
+use platform::kernel::parked::{Decision, List, Parked as Entry, RedriveSome, Settle, Show};
 
-use crate::cli::Parked;
+use crate::cli::{Parked, Redrive};
 use crate::shop::Shop;
 use crate::{Failure, Outcome};
 
@@ -31,9 +31,10 @@ pub async fn parked(
             }
             nothing_or(found.is_empty(), out)
         }
-        Parked::Redrive { service, id } => {
+        Parked::Redrive(Redrive { service: Some(service), id: Some(id), .. }) => {
             settle(shop, *service, Settle { id: *id, decision: Decision::Redrive }, out).await
         }
+        Parked::Redrive(Redrive { only, .. }) => redrive_all(shop, *only, out).await,
         Parked::Discard { service, id } => {
             settle(shop, *service, Settle { id: *id, decision: Decision::Discard }, out).await
         }
@@ -47,8 +48,9 @@ async fn list(
 ) -> Result<Outcome, Failure> {
     let mut all = 0;
     for host in shop.hosts().iter().filter(|host| service.is_none_or(|one| one == host.source())) {
-        let entries: Vec<Entry> = host.db().read(List { after: None, limit: SHOWN }).await?;
-        for entry in &entries {
+        let entries: Vec<Entry> = host.db().read(List { after: None, limit: SHOWN + 1 }).await?;
+        let shown = usize::try_from(SHOWN)?;
+        for entry in entries.iter().take(shown) {
             writeln!(
                 out,
                 "{}  {}  {}  {} {}  after {} tries: {}",
@@ -61,10 +63,37 @@ async fn list(
                 entry.error.as_deref().unwrap_or("no error was kept"),
             )?;
         }
+        if entries.len() > shown {
+            writeln!(out, "{}  ... and more: these were the oldest {SHOWN}.", host.source())?;
+        }
         all += entries.len();
     }
     if all == 0 {
         writeln!(out, "Nothing is parked.")?;
+    }
+    Ok(Outcome::Well)
+}
+
+async fn redrive_all(
+    shop: &Shop,
+    only: Option<Source>,
+    out: &mut impl Write,
+) -> Result<Outcome, Failure> {
+    let before = shop.clock.now();
+    let mut all = 0;
+    for host in shop.hosts().iter().filter(|host| only.is_none_or(|one| one == host.source())) {
+        loop {
+            let redriven = host.db().write(RedriveSome { before }).await?;
+            all += redriven;
+            if redriven == 0 {
+                break;
+            }
+        }
+    }
+    if all == 0 {
+        writeln!(out, "Nothing is parked.")?;
+    } else {
+        writeln!(out, "{all} entries are tried again. A running shop notices within a second.")?;
     }
     Ok(Outcome::Well)
 }

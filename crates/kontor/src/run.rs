@@ -134,6 +134,9 @@ fn greet(shop: &Shop, token: Option<&str>, out: &mut impl Write) -> Result<(), F
     writeln!(out, "  The API, to browse       {url}/api")?;
     writeln!(out, "  Products                 {url}/api/v1/products")?;
     writeln!(out, "  Health and metrics       http://{}/metrics", shop.config.http.internal)?;
+    let methods: Vec<&str> =
+        shop.config.order.payment_methods.iter().map(|method| method.code.as_str()).collect();
+    writeln!(out, "  Ways to pay              {}", methods.join(", "))?;
     if let Some(provider) = &shop.config.payment.test_provider {
         writeln!(out, "  Test payment provider    {}", provider.url)?;
     }

@@ -116,8 +116,13 @@ impl Shop {
     ///
     /// # Errors
     /// When a database cannot be used or the configuration cannot be right.
-    pub async fn assemble(place: Place, config: Config, clock: Clock) -> Result<Self, Failure> {
+    pub async fn assemble(place: Place, mut config: Config, clock: Clock) -> Result<Self, Failure> {
+        let left_out = config.complete();
         config.check()?;
+        if !left_out.is_empty() {
+            let why = "no payment provider is configured (payment.test_provider)";
+            tracing::info!(methods = left_out.join(", "), why, "ways to pay that are not offered");
+        }
         let ids = Ids::from_system(clock.clone());
         let room = Room { place: &place, clock: &clock, ids: &ids };
         let catalogue =

@@ -157,7 +157,8 @@ async fn read(
     }))
 }
 
-/// Sends a further copy of a message that was sent or could not be delivered.
+/// Sends a message again: a further copy of one that was sent or could not be delivered, or the
+/// message itself where its sending was given up after days.
 #[utoipa::path(post, path = "/messages/{id}/resend", tag = "messages",
     params(("id" = MessageId, Path), ("Idempotency-Key" = String, Header, min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     security(("staff" = [])),

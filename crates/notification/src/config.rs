@@ -15,7 +15,9 @@ use crate::mail::{MailboxPost, Post, Sender, SmtpPost, SmtpSecurity, SmtpSetting
 pub struct Config {
     /// The shop's name, in mails and as their sender.
     pub shop_name: String,
-    /// The shop's address on the web, at the foot of mails.
+    /// The shop's address on the web, at the foot of mails. Not a key: the program says it, of
+    /// `http.public_url`.
+    #[serde(skip)]
     pub shop_url: String,
     /// The e-mail address mails come from.
     pub from: String,
@@ -53,7 +55,8 @@ pub struct SmtpConfig {
     /// The user's password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Credential>,
-    /// How long one exchange with it may take, in milliseconds; under a minute.
+    /// How long handing over one mail may take, in milliseconds, from the connection to the last
+    /// answer; under a minute.
     pub timeout_ms: u64,
 }
 
@@ -69,6 +72,16 @@ pub enum ConfigFault {
         #[source]
         source: std::io::Error,
     },
+    /// No mail can come from what is said of the sender.
+    #[error("notification.{key}: {value:?} {why}")]
+    Sender {
+        /// Which setting.
+        key: &'static str,
+        /// What it says.
+        value: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// A setting of the mail server does not go with the others.
     #[error("notification.smtp.{key}: {why}")]
     Smtp {
@@ -83,7 +96,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             shop_name: "Kontor demo shop".to_owned(),
-            shop_url: "http://localhost:8080".to_owned(),
+            shop_url: "http://127.0.0.1:8080".to_owned(),
             from: "shop@kontor.example".to_owned(),
             reply_to: None,
             mailbox: None,
@@ -123,6 +136,8 @@ impl Config {
     /// # Errors
     /// When it cannot be used.
     pub fn post(&self, data_folder: &Path) -> Result<Arc<dyn Post>, ConfigFault> {
+        let sender = |(key, value, why)| ConfigFault::Sender { key, value, why };
+        self.sender().check().map_err(sender)?;
         let Some(smtp) = &self.smtp else {
             let folder = self.mailbox.clone().unwrap_or_else(|| data_folder.join("mail"));
             return match MailboxPost::new(&folder, self.mailbox_fsync) {
@@ -186,6 +201,22 @@ mod tests {
         let only = |key: &str| serde_json::json!({"smtp": {key: "x"}});
         assert!(refused(only("user")).starts_with("notification.smtp.password"));
         assert!(refused(only("password")).starts_with("notification.smtp.user"));
+    }
+
+    #[test]
+    fn a_sender_nobody_can_be_is_refused_with_key_and_value() {
+        let with = |key: &str, value: &str| refused(serde_json::json!({key: value, "smtp": {}}));
+        let not_an_address =
+            |key: &str| format!("notification.{key}: \"shop@\" is not an e-mail address");
+        assert_eq!(with("from", "shop@"), not_an_address("from"));
+        assert_eq!(with("reply_to", "shop@"), not_an_address("reply_to"));
+        for name in ["", " ", "Shop\r\nBcc: everybody@example.org"] {
+            let why = with("shop_name", name);
+            assert!(
+                why.starts_with("notification.shop_name: ") && why.contains("one line"),
+                "{why}"
+            );
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use contracts::MessageId;
 use platform::cause::Cause;
 use platform::db::{Result, Tx, Unit};
 use platform::kernel::idempotency::{Known, Request};
+use platform::kernel::parked::{Decision, Settle};
 
 use crate::domain::Telling;
 use crate::effects::SEND;
@@ -45,7 +46,8 @@ pub async fn tell(tx: &mut Tx<'_>, mut asked: Vec<Asked<'_>>) -> Result<()> {
     Ok(())
 }
 
-/// Makes a further copy of a message and sends it. The answer is the copy.
+/// Sends a message again: a further copy of one that was sent or could not be delivered, or the
+/// message itself where its sending was given up. The answer is what is sent.
 #[derive(Debug)]
 pub struct Resend {
     /// Of which message.
@@ -82,7 +84,13 @@ impl Unit for Resend {
             return Ok(Err(NotResent::NoSuchMessage));
         };
         if letter.settled_at.is_none() {
-            return Ok(Err(NotResent::StillPending));
+            // It was given up: it is tried again itself, so that it is sent once.
+            let parked = Settle { id: self.id.uuid(), decision: Decision::Redrive };
+            if parked.run(tx).await? == 0 {
+                return Ok(Err(NotResent::StillPending));
+            }
+            tx.remember(&self.request, &self.id).await?;
+            return Ok(Ok(letter));
         }
         let telling = letter.telling();
         let copy = store::last_copy(tx, &telling).await? + 1;

@@ -22,7 +22,9 @@ use contracts::events::{
 };
 use contracts::{EventData, EventKind, Source};
 use platform::db::{Db, Migration, Result, Tx};
-use platform::service::{Delivery, EffectSpec, Reaction, Service, Task, TimerSpec, Verdict};
+use platform::service::{
+    Delivery, EffectSpec, Patience, Reaction, Service, Task, TimerSpec, Verdict,
+};
 
 pub use api::routes;
 pub use config::{Config, ConfigFault, SmtpConfig};
@@ -86,6 +88,8 @@ impl Service for Notifications {
     const TIMERS: &'static [TimerSpec] = &[];
     const EFFECTS: &'static [EffectSpec] =
         &[EffectSpec { name: SEND, does: "hands a mail over for delivery" }];
+    // Mail servers are away for hours, and a late mail is better than none.
+    const PATIENCE: Patience = Patience::Days;
     const PUBLISHES: &'static [EventKind] = &[MessageSent::KIND];
     const MIGRATIONS: &'static [Migration] = &[Migration {
         version: 1,

@@ -186,6 +186,52 @@ async fn a_mail_that_was_not_taken_is_sent_again_and_is_the_same_mail() {
     }
 }
 
+/// The mail server is away for so long, or until nobody tries any more.
+async fn outage(shop: &Shop, hours: u64) {
+    let until = shop.clock.now().plus(Duration::from_secs(hours * 3600));
+    while shop.clock.now() < until {
+        shop.post.answer_next([Delivered::Failed("connection refused".to_owned())]);
+        shop.settle().await;
+        let Some(due) = shop.host.next_effect().await.unwrap() else { break };
+        shop.clock.set(due);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_outlives_an_outage_of_two_days() {
+    for shop in shops().await {
+        shop.hear(1, placed(shop.new_order(), "anna@example.org")).await;
+        outage(&shop, 48).await;
+        let before = shop.clock.now();
+        shop.post.forget_answers();
+        shop.settle().await;
+        assert_eq!(shop.subjects(), ["We have your order K-1"]);
+        assert_eq!(shop.clock.now(), before, "it is due within the hour");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_was_given_up_is_sent_again_when_staff_say_so() {
+    for shop in shops().await {
+        shop.hear(1, placed(shop.new_order(), "anna@example.org")).await;
+        let begun = shop.clock.now();
+        outage(&shop, 1000).await;
+        let hours = shop.clock.now().since(begun).as_secs() / 3600;
+        assert!((70..75).contains(&hours), "given up after {hours} h");
+        shop.post.forget_answers();
+        shop.settle().await;
+        assert_eq!(shop.subjects(), [] as [&str; 0]);
+        let id = shop.get("/messages").await["items"][0]["id"].as_str().unwrap().to_owned();
+        let (status, message) = shop.resend(&id, "k1").await;
+        assert_eq!((status, &message["id"]), (StatusCode::ACCEPTED, &json!(id)));
+        // A repeat of the request is the same request.
+        assert_eq!(shop.resend(&id, "k1").await.0, StatusCode::ACCEPTED);
+        shop.settle().await;
+        assert_eq!(shop.subjects(), ["We have your order K-1"]);
+        assert_eq!(shop.get("/messages").await["items"].as_array().unwrap().len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_mail_that_can_never_be_delivered_is_given_up_at_once() {
     for shop in shops().await {

@@ -20,7 +20,9 @@ pub struct Config {
     pub time_zone: String,
     /// The ways to pay, by the code the order names.
     pub methods: BTreeMap<String, MethodConfig>,
-    /// Where the shop's own HTTP API is found by browsers, without a slash at the end.
+    /// Where browsers find the shop's own HTTP API, without a slash at the end. Not a key: the
+    /// program says it, of `http.public_url`.
+    #[serde(skip)]
     pub public_url: String,
     /// Where the browser goes after it came back from the provider; `{order_id}` is the order.
     pub after_payment_url: String,
@@ -158,6 +160,16 @@ impl Config {
             );
         }
         Ok(())
+    }
+
+    /// Whether there is somebody to move the money of this way to pay: its provider is configured,
+    /// or it has none because people do.
+    pub fn is_served(&self, method: &Method) -> bool {
+        match method.provider.as_deref() {
+            None => true,
+            Some("test") => self.test_provider.is_some(),
+            Some(_) => false,
+        }
     }
 
     /// The way to pay with this code, if the shop has it.

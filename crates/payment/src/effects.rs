@@ -45,7 +45,8 @@ pub(crate) async fn perform(
     };
     let operation = &asking.operation;
     let finding = match providers.get(&operation.provider) {
-        None => Finding::Known(Reply::Declined { code: "provider_not_configured".to_owned() }),
+        // Nobody can be asked now; whether it was done before, nobody knows either.
+        None => Finding::Known(Reply::Unknown { why: "provider_not_configured".to_owned() }),
         // A provider forgets keys: what may have been forgotten is asked about, not sent again.
         Some(provider) if task.name == QUERY || now.since(operation.requested_at) >= KEY_LIFE => {
             provider.query(&query(&asking)).await

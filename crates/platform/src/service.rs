@@ -50,6 +50,15 @@ pub struct EffectSpec {
     pub does: &'static str,
 }
 
+/// How long an effect that fails is tried: ever more seldom, and then it is parked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Eight times, in about three hours: for what somebody waits for.
+    Hours,
+    /// Every hour in the end, for about three days: for what is as good tomorrow.
+    Days,
+}
+
 /// A service: reactions to what it hears, and effects on the world outside.
 pub trait Service: Send + Sync + 'static {
     /// Which it is.
@@ -60,6 +69,8 @@ pub trait Service: Send + Sync + 'static {
     const TIMERS: &'static [TimerSpec];
     /// Every effect it asks for.
     const EFFECTS: &'static [EffectSpec];
+    /// How long effects that fail are tried before a person has to look.
+    const PATIENCE: Patience = Patience::Hours;
     /// Every event it says.
     const PUBLISHES: &'static [EventKind];
     /// Its tables.
@@ -80,7 +91,8 @@ pub trait Service: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Verdict>>> + Send;
 
     /// Performs an effect, outside any transaction. It may have been performed before: the task's
-    /// id is the idempotency key. It must end, one way or the other, within a minute.
+    /// id is the idempotency key. It must end, one way or the other, within a minute: what has not
+    /// is dropped where it stands and counts as a failed try.
     fn perform(&self, task: &Task) -> impl Future<Output = Self::Outcome> + Send;
 
     /// Records what came of effects, in one transaction. One verdict for each. An error rolls all of
@@ -100,7 +112,8 @@ pub enum Verdict {
     /// What it needs is not known yet: it comes again, which counts for nothing against it, for
     /// 24 hours at most.
     NotYet(String),
-    /// It failed: it comes again, later each time, and is parked after 8 tries.
+    /// It failed: it comes again, later each time, and is parked after 8 tries; an effect after as
+    /// many as the service has [`Patience`] for.
     Failed(String),
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use super::view::{CategoriesView, CategoryView, ProductCard, ProductView, StateView};
-use crate::cache::Document;
+use crate::cache::{Document, Key};
 use crate::domain::State;
 use crate::store::{self, Stored};
 use crate::{Catalogue, Error};
@@ -71,7 +71,7 @@ pub async fn list(
     if category.len() > 200 {
         return Ok(Json(show(Vec::new())).into_response());
     }
-    let key = format!("{scope}:{after}:{}", query.limit.get());
+    let key = Key::Products(format!("{scope}:{after}:{}", query.limit.get()));
     if let Some(document) = catalogue.documents.get(&key) {
         return Ok(answer(&document, &headers));
     }
@@ -99,17 +99,18 @@ pub async fn one(
         let stored = find(&catalogue, name).await?;
         return Ok(Json(ProductView::from(stored)).into_response());
     }
-    if let Some(document) = catalogue.documents.get(&name) {
+    let key = Key::Product(name.clone());
+    if let Some(document) = catalogue.documents.get(&key) {
         return Ok(answer(&document, &headers));
     }
     let before = catalogue.documents.before();
-    let stored = find(&catalogue, name.clone()).await?;
+    let stored = find(&catalogue, name).await?;
     if stored.state != State::Published {
         return Err(Error::NotFound);
     }
     let tag = ETag::of_version(&stored.id.to_string(), stored.version);
     let document = Document { tag, body: written(&ProductView::from(stored))?.into() };
-    catalogue.documents.keep(name, before, document.clone());
+    catalogue.documents.keep(key, before, document.clone());
     Ok(answer(&document, &headers))
 }
 
@@ -120,9 +121,7 @@ pub async fn categories(
     Service(catalogue): Service<Arc<Catalogue>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    // Neither a handle nor an id has a space in it.
-    const KEY: &str = "the categories";
-    if let Some(document) = catalogue.documents.get(KEY) {
+    if let Some(document) = catalogue.documents.get(&Key::Categories) {
         return Ok(answer(&document, &headers));
     }
     let before = catalogue.documents.before();
@@ -130,7 +129,7 @@ pub async fn categories(
     let items = rows.into_iter().map(CategoryView::from).collect();
     let body = written(&CategoriesView { items })?;
     let document = Document { tag: ETag::of_text(&body), body: body.into() };
-    catalogue.documents.keep(KEY.to_owned(), before, document.clone());
+    catalogue.documents.keep(Key::Categories, before, document.clone());
     Ok(answer(&document, &headers))
 }
 

@@ -137,9 +137,7 @@ pub async fn name_category(
         Line::Category { path, name } => BTreeMap::from([(path, name)]),
         Line::Blank | Line::Product(_) => BTreeMap::new(),
     };
-    catalogue
-        .save(Save { asked: Vec::new(), names, dry_run: false, cause, changing: None })
-        .await?;
+    catalogue.save(Save::of(Vec::new(), names, cause)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -182,7 +180,7 @@ async fn one(
 ) -> Result<Saved, Error> {
     let asked = vec![Asked { target, expected_version, commands }];
     let cause = context.cause("product");
-    let save = Save { asked, names: BTreeMap::new(), dry_run: false, cause, changing: None };
+    let save = Save::of(asked, BTreeMap::new(), cause);
     let outcome = catalogue.save(save).await?.pop();
     // One was asked, so there is one answer.
     outcome.unwrap_or(Err(Refusal::NoSuchProduct)).map_err(Error::NotAllowed)

@@ -75,6 +75,18 @@ pub enum Event {
     Withdrawn,
 }
 
+impl Event {
+    /// What happened, in a word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Drafted(_) => "drafted",
+            Self::Revised(_) => "revised",
+            Self::Published => "published",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// Why nothing was done.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {

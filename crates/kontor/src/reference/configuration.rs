@@ -56,7 +56,7 @@ struct Documented {
 /// The public structs of a file that configuration is read into, with their documented fields.
 fn structs(source: &str) -> Vec<Documented> {
     let (mut found, mut docs, mut open) = (Vec::new(), Vec::new(), None::<Documented>);
-    let mut is_read = false;
+    let (mut is_read, mut skipped) = (false, false);
     for line in source.lines().map(str::trim) {
         if let Some(doc) = line.strip_prefix("///") {
             docs.push(doc.trim().to_owned());
@@ -69,8 +69,11 @@ fn structs(source: &str) -> Vec<Documented> {
             docs.clear();
         } else if line == "}" {
             found.extend(open.take());
+        } else if line == "#[serde(skip)]" {
+            skipped = true;
         } else if let (Some(field), Some(documented)) = (line.strip_prefix("pub "), &mut open) {
-            if let Some((key, kind)) = field.trim_end_matches(',').split_once(": ") {
+            let field = field.trim_end_matches(',').split_once(": ");
+            if let (Some((key, kind)), false) = (field, std::mem::take(&mut skipped)) {
                 documented.keys.push((key.to_owned(), kind.to_owned(), docs.join(" ")));
             }
             docs.clear();

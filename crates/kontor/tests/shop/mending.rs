@@ -6,7 +6,7 @@ use std::time::Duration;
 use contracts::events::PaymentVoided;
 use contracts::{Actor, Id, OrderId, PaymentId, Source};
 use kontor::Outcome;
-use kontor::cli::Parked;
+use kontor::cli::{Parked, Redrive};
 use kontor::parked::parked;
 use platform::cause::Cause;
 use platform::db::{NewEvent, Result, Tx, Unit};
@@ -45,7 +45,12 @@ fn kontor(world: &World, arguments: &[&str]) -> Said {
 
 /// `kontor parked redrive order ID`, in the shop's own time.
 async fn redrive(world: &World, id: Uuid) {
-    let command = Parked::Redrive { service: Source::Order, id };
+    let command = Parked::Redrive(Redrive {
+        service: Some(Source::Order),
+        id: Some(id),
+        all: false,
+        only: None,
+    });
     let mut out = Vec::new();
     let outcome = parked(&world.shop, &command, &mut out).await.unwrap();
     assert_eq!(outcome, Outcome::Well, "{}", String::from_utf8_lossy(&out));

@@ -21,6 +21,29 @@ pub struct Sender {
     pub reply_to: Option<String>,
 }
 
+impl Sender {
+    /// Whether mails can come from it.
+    ///
+    /// # Errors
+    /// Which setting is wrong, what it says, and why that cannot be.
+    pub fn check(&self) -> Result<(), (&'static str, String, &'static str)> {
+        let fault = |key, value: &str, why| (key, value.to_owned(), why);
+        if self.name.trim().is_empty() || self.name.chars().any(char::is_control) {
+            return Err(fault("shop_name", &self.name, "must be one line of text"));
+        }
+        let is_address = |address: &str| mailbox("address", address).is_ok();
+        if !is_address(&self.address) {
+            return Err(fault("from", &self.address, "is not an e-mail address"));
+        }
+        match &self.reply_to {
+            Some(address) if !is_address(address) => {
+                Err(fault("reply_to", address, "is not an e-mail address"))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
 /// A mail ready to leave.
 #[derive(Debug, Clone)]
 pub struct Built {

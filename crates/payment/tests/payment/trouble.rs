@@ -1,10 +1,13 @@
 //! Providers that do not answer, messages that come late, customers who change their mind.
 
+use std::sync::Arc;
+
 use contracts::events::StockReserved;
+use payment::Providers;
 use payment::audit::UnknownPayments;
 use serde_json::json;
 
-use crate::shop::shops;
+use crate::shop::{Shop, shops};
 
 #[tokio::test]
 async fn an_answer_that_was_lost_is_asked_for_and_nothing_is_tried_twice() {
@@ -19,6 +22,23 @@ async fn an_answer_that_was_lost_is_asked_for_and_nothing_is_tried_twice() {
         }
         assert_eq!(shop.bank.lock().unwrap().all().len(), 2);
         assert_eq!(shop.said().await, ["payment.authorized", "payment.authorized"]);
+    }
+}
+
+#[tokio::test]
+async fn without_its_provider_nobody_says_that_a_payment_was_declined() {
+    for shop in shops().await {
+        // The answer was lost, and then the provider is left out of the configuration.
+        let order = shop.paid("card", "timeout_after").await;
+        let bank = Arc::clone(&shop.bank);
+        let bare = Shop::new(shop.db.clone(), Providers::new(), Arc::clone(&bank));
+        bare.later(6).await;
+        assert_eq!(bare.said().await, [] as [&str; 0]);
+        let view = bare.staff_sees(&format!("/payments/{}", order.id)).await;
+        assert_eq!((&view["status"], &view["unknown"]), (&json!("processing"), &json!(true)));
+        let new = bare.paid("card", "ok").await;
+        assert_eq!(bare.status(&new).await, "processing");
+        assert_eq!(bare.said().await, [] as [&str; 0]);
     }
 }
 

@@ -12,14 +12,18 @@ use super::inbox::{LastTry, MAX_ATTEMPTS, Waiting, count_parked, not_yet, readab
 use super::pending::Body;
 use crate::db::{Error, Expect, Result, Tx, Unit};
 use crate::params;
-use crate::service::{Service, Task, Verdict};
+use crate::service::{Patience, Service, Task, Verdict};
 
 /// How long an effect may take before it counts as lost with its process.
 pub const LEASE: Duration = Duration::from_secs(120);
 
+/// How long performing one may take: it and the recording of what came of it fit in a lease.
+pub(crate) const PERFORMING: Duration = Duration::from_secs(60);
+
 /// Takes effects that are due under a lease.
 pub(crate) struct ClaimEffects {
     pub(crate) limit: i64,
+    pub(crate) patience: Patience,
 }
 
 impl Unit for ClaimEffects {
@@ -33,7 +37,7 @@ impl Unit for ClaimEffects {
         };
         let (mut ready, mut spent) = (Vec::new(), Vec::new());
         for row in due {
-            if row.attempts >= MAX_ATTEMPTS {
+            if row.attempts >= self.patience.tries() {
                 spent.push((row, "every try was lost with its process".to_owned()));
                 continue;
             }
@@ -144,7 +148,7 @@ impl<S: Service> Unit for RecordEffects<S> {
             return Err(Error::Failed("not one verdict for each effect".to_owned()));
         }
         let judged: Vec<_> = current.iter().map(|(task, _)| *task).zip(verdicts).collect();
-        settle(tx, &judged).await?;
+        settle(tx, &judged, S::PATIENCE).await?;
         Ok(judged.len())
     }
 }
@@ -153,6 +157,7 @@ impl<S: Service> Unit for RecordEffects<S> {
 pub(crate) struct RecordEffectFailure {
     pub(crate) task: Task,
     pub(crate) why: String,
+    pub(crate) patience: Patience,
 }
 
 impl Unit for RecordEffectFailure {
@@ -163,13 +168,14 @@ impl Unit for RecordEffectFailure {
         let key = params![&self.task.name, self.task.id];
         let epoch: Option<(String, Uuid, i64)> = tx.fetch_optional(sql, &key).await?;
         if epoch.is_some_and(|(.., epoch)| epoch == self.task.epoch) {
-            settle(tx, &[(&self.task, Verdict::Failed(self.why.clone()))]).await?;
+            let failed = Verdict::Failed(self.why.clone());
+            settle(tx, &[(&self.task, failed)], self.patience).await?;
         }
         Ok(())
     }
 }
 
-async fn settle(tx: &mut Tx<'_>, judged: &[(&Task, Verdict)]) -> Result<()> {
+async fn settle(tx: &mut Tx<'_>, judged: &[(&Task, Verdict)], patience: Patience) -> Result<()> {
     let now = tx.now();
     let done = judged.iter().filter(|(_, verdict)| *verdict == Verdict::Done);
     let sql = tx.scope.kernel.delete_inbox.as_str();
@@ -181,7 +187,10 @@ async fn settle(tx: &mut Tx<'_>, judged: &[(&Task, Verdict)]) -> Result<()> {
             Verdict::Done => continue,
             // A claim counts as a try; waiting takes it back.
             Verdict::NotYet(why) => not_yet(now, task.since, task.attempt - 1, task.waits, why),
-            Verdict::Failed(why) => LastTry::failed(now, task.attempt, backoff, why),
+            Verdict::Failed(why) => {
+                let spent = task.attempt >= patience.tries();
+                LastTry::failed(spent, task.attempt, now.plus(patience.backoff(task.attempt)), why)
+            }
         };
         if row.state == "parked" {
             count_parked(&task.name);
@@ -193,7 +202,22 @@ async fn settle(tx: &mut Tx<'_>, judged: &[(&Task, Verdict)]) -> Result<()> {
     Ok(())
 }
 
-/// Effects depend on others: 2 s, times four; eight tries in about three hours.
-fn backoff(attempts: i64) -> Duration {
-    Duration::from_millis(500 << (2 * u32::try_from(attempts.clamp(0, 7)).unwrap_or(7)))
+impl Patience {
+    /// How often it is tried.
+    const fn tries(self) -> i64 {
+        match self {
+            Self::Hours => MAX_ATTEMPTS,
+            Self::Days => 78,
+        }
+    }
+
+    /// When to try again after so many times: 2 s, times four.
+    fn backoff(self, attempts: i64) -> Duration {
+        let times_four = 2 * u32::try_from(attempts.clamp(0, 7)).unwrap_or(7);
+        let wait = Duration::from_millis(500 << times_four);
+        match self {
+            Self::Hours => wait,
+            Self::Days => wait.min(Duration::from_secs(3600)),
+        }
+    }
 }

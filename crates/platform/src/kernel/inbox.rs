@@ -375,7 +375,9 @@ async fn settle(tx: &mut Tx<'_>, judged: &[(&Delivery, Verdict)]) -> Result<()> 
             }
             Verdict::Failed(why) => {
                 tracing::warn!(reaction = delivery.reaction(), id = %delivery.id(), why, "failed");
-                LastTry::failed(now, delivery.attempts + 1, backoff, why)
+                let attempts = delivery.attempts + 1;
+                let again_at = now.plus(backoff(attempts));
+                LastTry::failed(attempts >= MAX_ATTEMPTS, attempts, again_at, why)
             }
         };
         // Of a log that was set back it may be known already; else somebody else was faster.
@@ -409,20 +411,11 @@ pub(crate) fn not_yet(
 }
 
 impl LastTry {
-    /// How to go on with what has failed so many times.
-    pub(crate) fn failed(
-        now: Timestamp,
-        attempts: i64,
-        backoff: fn(i64) -> Duration,
-        why: &str,
-    ) -> Self {
-        Self {
-            state: if attempts >= MAX_ATTEMPTS { "parked" } else { "waiting" },
-            due_at: now.plus(backoff(attempts)),
-            attempts,
-            waits: 0,
-            error: Some(readable(why)),
-        }
+    /// How to go on with what has failed so many times: again at `due_at`, unless its tries are
+    /// spent.
+    pub(crate) fn failed(spent: bool, attempts: i64, due_at: Timestamp, why: &str) -> Self {
+        let state = if spent { "parked" } else { "waiting" };
+        Self { state, due_at, attempts, waits: 0, error: Some(readable(why)) }
     }
 }
 

@@ -104,6 +104,23 @@ impl Unit for Settle {
     }
 }
 
+/// Tries again from the beginning what was parked before `before`, a thousand at a time; answers how
+/// many they were, and none once there are no more.
+#[derive(Debug, Clone, Copy)]
+pub struct RedriveSome {
+    /// When it was asked for: what comes onto the list later stays on it.
+    pub before: Timestamp,
+}
+
+impl Unit for RedriveSome {
+    type Out = u64;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        let sql = tx.scope.kernel.redrive_parked.as_str();
+        tx.execute(sql, &params![self.before], Expect::Any).await
+    }
+}
+
 /// How many entries of each kind are in each state, those that are done left out.
 #[derive(Debug, Clone, Copy)]
 pub struct Count;

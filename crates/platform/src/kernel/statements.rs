@@ -79,6 +79,9 @@ statements! {
         WHERE state = 'parked' AND id = $1 ORDER BY reaction LIMIT 100";
     settle_parked = "UPDATE {s}_inbox SET state = $2, attempts = 0, waits = 0, created_at = $3, due_at = $3 \
         WHERE state = 'parked' AND id = $1";
+    redrive_parked = "UPDATE {s}_inbox SET state = 'waiting', attempts = 0, waits = 0, created_at = $1, due_at = $1 \
+        WHERE (reaction, id) IN (SELECT reaction, id FROM {s}_inbox \
+        WHERE state = 'parked' AND created_at < $1 ORDER BY created_at, id LIMIT 1000)";
     count_inbox = "SELECT kind, state, CAST(count(*) AS bigint) FROM {s}_inbox \
         WHERE state <> 'done' GROUP BY kind, state ORDER BY kind, state LIMIT 100";
     delete_handled = "DELETE FROM {s}_inbox WHERE (reaction, id) IN (SELECT reaction, id FROM {s}_inbox \

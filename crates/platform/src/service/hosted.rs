@@ -15,7 +15,7 @@ use crate::db::{
     Db, Error, Job, Listener, LogEntry, LogRead, MAX_LED, Place, Reading, Result, unattended,
 };
 use crate::kernel::effects::{
-    ClaimEffects, InForce, RecordEffectFailure, RecordEffects, ReleaseLeases,
+    ClaimEffects, InForce, PERFORMING, RecordEffectFailure, RecordEffects, ReleaseLeases,
 };
 use crate::kernel::inbox::{
     CountTry, Due, NextDue, ParkUnreadable, ParkWaiting, Positions, Progress, React, RecordFailure,
@@ -252,7 +252,7 @@ impl<S: Service> Hosted<S> {
             match performed.0.map(|outcome| outcome.downcast::<S::Outcome>()) {
                 Ok(Ok(outcome)) => outcomes.push((task, outcome)),
                 Ok(Err(_)) => return Err(Error::Failed("another service's outcome".to_owned())),
-                Err(why) => db.write(RecordEffectFailure { task, why }).await?,
+                Err(why) => db.write(failure::<S>(task, why)).await?,
             }
         }
         if outcomes.is_empty() {
@@ -274,8 +274,7 @@ impl<S: Service> Hosted<S> {
             match (record(place..place + 1).await, done.get(place)) {
                 (Err(error), _) if is_trouble(&error) => return Err(error),
                 (Err(error), Some((task, _))) => {
-                    let (task, why) = (task.clone(), chain(&error));
-                    db.write(RecordEffectFailure { task, why }).await?;
+                    db.write(failure::<S>(task.clone(), chain(&error))).await?;
                 }
                 (Ok(_) | Err(_), _) => {}
             }
@@ -288,6 +287,10 @@ impl<S: Service> Hosted<S> {
 /// the unit runs is the unit's own.
 fn is_trouble(error: &Error) -> bool {
     error.is_environment() && !matches!(error, Error::Conflict)
+}
+
+fn failure<S: Service>(task: Task, why: String) -> RecordEffectFailure {
+    RecordEffectFailure { task, why, patience: S::PATIENCE }
 }
 
 fn delivery<S: Service>(entry: &LogEntry) -> Option<Delivery> {
@@ -404,7 +407,7 @@ impl<S: Service> Host for Hosted<S> {
     }
 
     fn claim_effects(&self, limit: i64) -> BoxFuture<'_, Result<Vec<Task>>> {
-        self.service.db().write(ClaimEffects { limit }).boxed()
+        self.service.db().write(ClaimEffects { limit, patience: S::PATIENCE }).boxed()
     }
 
     fn in_force(&self, tasks: Vec<Task>) -> BoxFuture<'_, Result<Vec<bool>>> {
@@ -414,7 +417,14 @@ impl<S: Service> Host for Hosted<S> {
     fn perform<'a>(&'a self, task: &'a Task) -> BoxFuture<'a, Performed> {
         async move {
             let performing = AssertUnwindSafe(self.service.perform(task)).catch_unwind();
-            Performed(match performing.await {
+            let performed = tokio::select! {
+                biased;
+                performed = performing => performed,
+                () = self.service.db().clock().sleep(PERFORMING) => {
+                    return Performed(Err("it had not ended after a minute".to_owned()));
+                }
+            };
+            Performed(match performed {
                 Ok(outcome) => Ok(Arc::new(outcome) as Arc<dyn Any + Send + Sync>),
                 Err(_) => Err("performing it panicked".to_owned()),
             })

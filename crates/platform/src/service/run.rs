@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::relay::relay;
 use super::{Host, retain_once};
@@ -20,6 +21,9 @@ use crate::tasks::{self, Tasks};
 pub struct RuntimeConfig {
     /// How many effects of one service are under way at once.
     pub effects_at_once: usize,
+    /// How long effects under way are waited for when it is time to stop. Those that have not ended
+    /// by then are left under their leases, to be performed again when these end.
+    pub effects_awaited: Duration,
     /// How long published events are kept.
     pub outbox_kept: Duration,
     /// How long it is remembered that an event was handled: longer than any bus delivers it again.
@@ -33,6 +37,7 @@ impl Default for RuntimeConfig {
     fn default() -> Self {
         Self {
             effects_at_once: 256,
+            effects_awaited: Duration::from_secs(10),
             outbox_kept: Duration::from_secs(7 * 24 * 3600),
             handled_kept: Duration::from_secs(30 * 24 * 3600),
             previous_run_crashed: false,
@@ -77,8 +82,7 @@ impl Runtime {
             tasks.spawn("timers", async move { due.fire_timers(careful).await });
             if !host.effects().is_empty() {
                 let effects = turn(host);
-                let at_once = config.effects_at_once;
-                tasks.spawn("effects", async move { effects.perform_effects(at_once).await });
+                tasks.spawn("effects", async move { effects.perform_effects(config).await });
             }
             let (retention, all) = (turn(host), hosts.to_vec());
             tasks.spawn("retention", async move { retention.retain(all, config).await });
@@ -191,17 +195,18 @@ impl Loop {
         Ok(())
     }
 
-    /// Claims, performs and records, with up to `at_once` effects under way.
-    async fn perform_effects(&self, at_once: usize) {
+    /// Claims, performs and records, with up to so many effects under way.
+    async fn perform_effects(&self, config: RuntimeConfig) {
         let wake = &self.host.db().scope.wake;
         let mut under_way = FuturesUnordered::new();
         // Before this process has any lease itself.
         self.release_leases().await;
-        wake.make_room(at_once);
+        wake.make_room(config.effects_at_once);
+        let mut too_late = std::pin::pin!(self.too_late(config.effects_awaited));
         // Whether there may be something due that nobody has claimed.
         let mut look = true;
         // Where a unit is not committed yet it may still ask for an effect, and holds room for it.
-        let mut room_left = at_once;
+        let mut room_left = config.effects_at_once;
         while room_left > 0 {
             let mut claimed = wake.claimed();
             self.clear_up(&mut claimed).await;
@@ -212,10 +217,10 @@ impl Loop {
                 let host = Arc::clone(&self.host);
                 // In a task of its own: what an effect holds, such as a connection, it can give
                 // back while this loop waits for one to record a result.
-                under_way.push(tasks::spawn("effect", async move {
+                under_way.push(AbortOnDropHandle::new(tasks::spawn("effect", async move {
                     let performed = host.perform(&task).await;
                     (task, performed, room)
-                }));
+                })));
             }
             let mut done = Vec::new();
             tokio::select! {
@@ -223,6 +228,7 @@ impl Loop {
                 () = wake.begin.notified() => {}
                 () = wake.effects.notified() => look = true,
                 () = self.take_room_away() => room_left -= 1,
+                () = &mut too_late => return self.leave(under_way.len()),
                 () = self.clock.sleep(FALLBACK) => look = true,
             }
             while let Some(Some(next)) = futures_util::FutureExt::now_or_never(under_way.next()) {
@@ -242,6 +248,26 @@ impl Loop {
                 Err(error) => self.failed("releasing leases", &error).await,
             }
         }
+    }
+
+    /// Ends when it has been time to stop for `awaited`.
+    async fn too_late(&self, awaited: Duration) {
+        self.tasks.stopping().cancelled().await;
+        self.clock.sleep(awaited).await;
+    }
+
+    /// Begins nothing more, and leaves what has not ended to whoever takes it up next.
+    fn leave(&self, under_way: usize) {
+        let wake = &self.host.db().scope.wake;
+        while let Some(room) = wake.room() {
+            room.forget();
+        }
+        let service = self.host.source().name();
+        tracing::warn!(
+            service,
+            under_way,
+            "effects are left under their leases: it is time to stop"
+        );
     }
 
     /// When it is time to stop, takes away room for one effect after the other.

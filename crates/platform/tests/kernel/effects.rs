@@ -1,5 +1,7 @@
 //! Effects: performed outside any transaction, at least once, under a lease.
 
+use std::pin::pin;
+
 use platform::clock::Clock;
 use platform::db::Db;
 use platform::service::{Host, Hosted, Task};
@@ -150,6 +152,29 @@ async fn an_effect_that_fails_backs_off_and_is_parked_after_eight_tries() {
             let list = parked(&db).await;
             assert_eq!((list[0].kind.as_str(), list[0].attempts), ("effect", 8), "{how}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_effect_that_never_ends_is_tried_again_and_parked_at_last() {
+    let clock = Clock::standing_at(NOON);
+    for db in houses(&clock).await {
+        let (probe, host) = Probe::<House>::on(&db);
+        ask(&db, 1, "hang").await;
+        while parked(&db).await.is_empty() {
+            clock.set(host.next_effect().await.unwrap().unwrap());
+            let tasks = claim(&host).await;
+            let task = tasks.first().unwrap();
+            let mut performing = pin!(host.perform(task));
+            later(&clock, 59);
+            assert!(futures_util::poll!(performing.as_mut()).is_pending());
+            later(&clock, 60);
+            let performed = performing.await;
+            host.record(vec![(task.clone(), performed)]).await.unwrap();
+        }
+        assert_eq!(probe.performed.lock().unwrap().len(), 8);
+        let list = parked(&db).await;
+        assert_eq!(list[0].error.as_deref(), Some("it had not ended after a minute"));
     }
 }
 

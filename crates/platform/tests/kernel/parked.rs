@@ -2,7 +2,7 @@
 
 use platform::clock::Clock;
 use platform::db::Db;
-use platform::kernel::parked::{Count, Decision, List, Settle, Show};
+use platform::kernel::parked::{Count, Decision, List, RedriveSome, Settle, Show};
 use platform::service::{Host, Hosted};
 use platform::testing::{NOON, settle};
 
@@ -54,6 +54,26 @@ async fn what_is_tried_again_in_vain_has_eight_tries_again() {
             later(&clock, 60);
         }
         assert_eq!(parked(&db).await.first().unwrap().attempts, 8);
+    }
+}
+
+#[tokio::test]
+async fn everything_that_is_parked_is_tried_again_at_once_and_nothing_that_comes_later() {
+    let clock = Clock::standing_at(NOON);
+    for db in houses(&clock).await {
+        let (probe, host) = Probe::<House>::on(&db);
+        for n in 0..3 {
+            park(&db, &host, &clock, &format!("error {n}")).await;
+        }
+        let before = clock.now();
+        later(&clock, 1);
+        park(&db, &host, &clock, "error later").await;
+        probe.heal();
+        assert_eq!(db.write(RedriveSome { before }).await.unwrap(), 3);
+        assert_eq!(db.write(RedriveSome { before }).await.unwrap(), 0);
+        settle(host.as_ref()).await;
+        assert_eq!(notes::<House>(&db).await, ["error 0", "error 1", "error 2"]);
+        assert_eq!(parked(&db).await.len(), 1);
     }
 }
 

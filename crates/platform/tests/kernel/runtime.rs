@@ -140,6 +140,30 @@ async fn effects_that_read_the_database_do_not_keep_the_connection_that_recordin
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_effect_that_never_ends_does_not_keep_the_process_from_stopping() {
+    let clock = Clock::system();
+    for way in ways(&clock).await {
+        let Way { shop, house, .. } = &way;
+        let (probe, host) = Probe::<House>::on(house);
+        let hosts: Vec<Arc<dyn Host>> = vec![Probe::<Shop>::on(shop).1, host];
+        let tasks = Tasks::new();
+        let effects_awaited = Duration::from_millis(100);
+        let config = RuntimeConfig { effects_awaited, ..RuntimeConfig::default() };
+        Runtime::start(&hosts, &way.bus, config, &tasks);
+        let call = |n, payload: &str| Step::Call(CALL, Uuid::from_u128(n), payload.to_owned());
+        house.write(steps::<House>([call(1, "hang"), call(2, "ok")])).await.unwrap();
+        eventually("the other effect", || async { !notes::<House>(house).await.is_empty() }).await;
+        assert!(probe.performed.lock().unwrap().iter().any(|(payload, _)| payload == "hang"));
+        assert!(tasks.stop_within(Duration::from_secs(5)).await, "it is waited for");
+        // It is under its lease: another process takes it up when that ends.
+        let (_, other) = Probe::<House>::on(house);
+        assert!(other.claim_effects(8).await.unwrap().is_empty());
+        let due = other.next_effect().await.unwrap().unwrap();
+        assert!(due > clock.now() && due < clock.now().plus(Duration::from_secs(121)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_load_of_events_is_worked_off_while_one_of_them_keeps_failing() {
     let clock = Clock::system();
     for way in ways(&clock).await {

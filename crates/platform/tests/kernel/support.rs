@@ -200,6 +200,9 @@ impl<P: Part> Service for Probe<P> {
     async fn perform(&self, task: &Task) -> String {
         self.performed.lock().unwrap().push((task.payload.clone(), task.attempt));
         assert!(!self.told(&task.payload, "panic"), "as told");
+        if self.told(&task.payload, "hang") {
+            std::future::pending::<()>().await;
+        }
         if self.told(&task.payload, "read") {
             self.db.read(parked::Count).await.unwrap();
         }

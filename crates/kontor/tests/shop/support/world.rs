@@ -111,7 +111,6 @@ impl World {
             Engine::PostgresApart => Some(databases("_{service}").await),
         };
         config.http.public_url = format!("http://{address}");
-        config.payment.public_url.clone_from(&config.http.public_url);
         config.payment.test_provider = Some(provider::told(provider));
         config.notification.mailbox = Some(folder.path().join("mail"));
         config.order.payment_methods.push(order::config::PaymentMethod {
