@@ -10,6 +10,7 @@ pub mod demo;
 pub mod doctor;
 pub mod import;
 pub mod parked;
+pub mod parts;
 pub mod problems;
 pub mod reference;
 pub mod run;

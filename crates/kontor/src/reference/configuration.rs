@@ -10,6 +10,7 @@ use crate::config::Config;
 /// Where each section is defined.
 const SECTIONS: &[(&str, &str)] = &[
     ("The program", include_str!("../config.rs")),
+    ("Servers beside it", include_str!("../config/servers.rs")),
     ("`http.limits`", include_str!("../../../platform/src/http/limits.rs")),
     ("`catalogue`", include_str!("../../../catalogue/src/config.rs")),
     ("`order`", include_str!("../../../order/src/config.rs")),
