@@ -17,6 +17,7 @@ use super::instance::Try;
 use super::stats::InFlight;
 
 /// What is given back when the answer has been read, or is not wanted any more.
+#[expect(dead_code, reason = "given back when it is dropped")]
 pub(super) struct Held {
     /// The place among those that may ask at once.
     pub(super) place: OwnedSemaphorePermit,
@@ -33,7 +34,7 @@ pub(super) struct Answer {
     patience: Option<Pin<Box<Sleep>>>,
     is_waiting: bool,
     stopped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    #[expect(dead_code, reason = "given back when it is dropped")]
+    #[expect(dead_code, reason = "held until this is dropped")]
     held: Held,
 }
 
