@@ -17,7 +17,7 @@ use crate::cli::Run;
 use crate::config::{Config, Http};
 use crate::parts::Parts;
 use crate::shop::{Shop, kept_secret};
-use crate::{Failure, Outcome, demo, site};
+use crate::{Failure, Outcome, demo, gateway, site};
 
 /// Starts what is asked for, and ends when the process is told to.
 ///
@@ -45,7 +45,11 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     let stopping = tasks.stopping().clone();
     let (ids, clock) = (shop.ids.clone(), shop.clock.clone());
     let context = HttpContext::new(settings, ids, clock, stopping.clone());
-    let app = site::site(shop.routes(), context, &shop.config.http.public_url)?;
+    let app = if parts.gateway {
+        gateway::site(&shop, context, &stopping).await?
+    } else {
+        site::site(shop.routes(), context, &shop.config.http.public_url)?
+    };
     if let Some(token) = &demo {
         demo::load(&shop, &app, token, out).await?;
     }

@@ -118,7 +118,7 @@ impl Shop {
     /// When SQLite fails.
     pub async fn in_memory() -> Result<Self, Failure> {
         let mut config = Config::default();
-        config.notification.mailbox = Some(std::env::temp_dir().join("kontor-in-memory-mail"));
+        config.notification.mailbox = Some(std::env::temp_dir());
         Self::assemble(Place::File(Sqlite::in_memory()?), config, Clock::system()).await
     }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use contracts::Source;
 use platform::config::Credential;
-use platform::http::client::BaseAddress;
+use platform::http::client::{BaseAddress, ClientLimits};
 use serde::{Deserialize, Serialize};
 
 /// A PostgreSQL server with a database for each service.
@@ -69,4 +69,7 @@ pub struct Gateway {
     /// The base addresses of each service's instances, such as `order = ["http://10.0.0.7:8080"]`. Names are
     /// looked up anew for each connection.
     pub services: BTreeMap<Source, Vec<BaseAddress>>,
+    /// How much is asked of each service, and how long it is waited for.
+    #[serde(default)]
+    pub limits: ClientLimits,
 }

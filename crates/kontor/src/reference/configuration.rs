@@ -12,6 +12,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("The program", include_str!("../config.rs")),
     ("Servers beside it", include_str!("../config/servers.rs")),
     ("`http.limits`", include_str!("../../../platform/src/http/limits.rs")),
+    ("`gateway.limits`", include_str!("../../../platform/src/http/client/limits.rs")),
     ("`catalogue`", include_str!("../../../catalogue/src/config.rs")),
     ("`order`", include_str!("../../../order/src/config.rs")),
     ("`warehouse`", include_str!("../../../warehouse/src/config.rs")),

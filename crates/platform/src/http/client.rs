@@ -60,6 +60,9 @@ enum Way {
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(pub Duration);
 
+/// The longest wait that a client may ask for with `Prefer: wait=N`.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
 impl ServiceClient {
     /// A service in this process, by its routes.
     pub fn local(routes: Router, limits: &ClientLimits) -> Self {
@@ -130,16 +133,13 @@ impl fmt::Debug for ServiceClient {
     }
 }
 
-/// The longest wait that a client may ask for.
-const LONGEST_WAIT_SECONDS: u64 = 60;
-
 /// What `Prefer: wait=N` (RFC 7240) asks for.
 fn asked_wait(headers: &HeaderMap) -> Duration {
     let preferences = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
     let mut waits = preferences
         .flat_map(|value| value.split([',', ';']))
         .filter_map(|one| one.trim().strip_prefix("wait=")?.trim_matches('"').parse::<u64>().ok());
-    Duration::from_secs(waits.next().unwrap_or(0).min(LONGEST_WAIT_SECONDS))
+    Duration::from_secs(waits.next().unwrap_or(0)).min(LONGEST_WAIT)
 }
 
 #[cfg(test)]

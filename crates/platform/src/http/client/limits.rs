@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClientLimits {
-    /// How long until an answer begins, in milliseconds, where the route says nothing else; what
-    /// `Prefer: wait=N` asks for comes on top: 504.
+    /// How long until an answer begins, in milliseconds, where the route says nothing else; a little more
+    /// than the service's own `http.limits.deadline_ms`. What `Prefer: wait=N` asks for comes on top: 504.
     pub deadline_ms: u64,
     /// How long until a connection stands, in milliseconds.
     pub connect_ms: u64,
@@ -35,7 +35,7 @@ pub struct ClientLimits {
 impl Default for ClientLimits {
     fn default() -> Self {
         Self {
-            deadline_ms: 30_000,
+            deadline_ms: 31_000,
             connect_ms: 1_000,
             pause_ms: 45_000,
             in_flight: 1_024,
