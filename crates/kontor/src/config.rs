@@ -5,12 +5,13 @@ mod servers;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use platform::bus::NatsConfig;
 use platform::config::{self, ConfigError, Secret};
 use platform::http::{Limits, StaffEntry};
 use platform::telemetry::LogFormat;
 use serde::{Deserialize, Serialize};
 
-pub use servers::{Gateway, Nats, Postgres, Redis};
+pub use servers::{Gateway, Postgres, Redis};
 
 /// Everything that can be configured. Defaults make a working shop on this machine.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -19,7 +20,7 @@ pub struct Config {
     /// Where the data is.
     pub data: Data,
     /// The bus between services that run apart; without it all services run in one process.
-    pub nats: Option<Nats>,
+    pub nats: Option<NatsConfig>,
     /// The shared cache; without it each process keeps its own in memory.
     pub redis: Option<Redis>,
     /// Where the gateway finds the services; only `kontor run gateway` reads it.

@@ -37,7 +37,11 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
         previous_run_crashed: shop.sqlite.as_ref().is_some_and(|file| file.previous_run_crashed()),
         ..RuntimeConfig::default()
     };
-    Runtime::start(shop.hosts(), &Bus::Inside, runtime, &tasks);
+    let bus = match &shop.config.nats {
+        Some(nats) => Bus::connect(nats, parts.services.iter().copied()).await?,
+        None => Bus::Inside,
+    };
+    Runtime::start(shop.hosts(), &bus, runtime, &tasks);
     tasks.spawn("gauges", gauges(shop.hosts().to_vec(), shop.clock.clone(), tasks.clone()));
     let limits = settings.limits.clone();
     answer_operators(inside, readiness, &limits, &tasks)?;

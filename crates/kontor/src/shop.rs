@@ -278,8 +278,9 @@ impl Room<'_> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         Ok(match self.place {
             Place::File(sqlite) => Db::on_sqlite(sqlite, S::SOURCE, S::MIGRATIONS, clock, ids)?,
-            Place::Servers(Postgres { url, connections }) => {
-                let at = PostgresConfig::new(address(url, S::SOURCE), *connections);
+            Place::Servers(Postgres { url, connections, ca }) => {
+                let url = address(url, S::SOURCE);
+                let at = PostgresConfig { url, connections: *connections, ca: ca.clone() };
                 Db::on_postgres(&at, S::SOURCE, S::MIGRATIONS, clock, ids).await?
             }
         })

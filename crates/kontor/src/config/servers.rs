@@ -17,41 +17,13 @@ pub struct Postgres {
     /// How many connections each service opens at most.
     #[serde(default = "connections")]
     pub connections: usize,
+    /// The file of the certificates that the server's must lead to, in PEM. With it, TLS is required.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
 }
 
 fn connections() -> usize {
     8
-}
-
-/// A NATS server or cluster with JetStream, which carries events between services that run apart.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Nats {
-    /// The servers' addresses, such as `nats://127.0.0.1:4222`; with `tls://` the connection is encrypted.
-    pub servers: Vec<String>,
-    /// Who we are there, if it asks; `{service}` stands for the service's name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub user: Option<String>,
-    /// The password of that user.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password: Option<Credential>,
-    /// The file of the root certificate that the servers are verified against, if it is none of the system's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ca: Option<PathBuf>,
-    /// On how many servers each stream is kept: 1, or 3 on a cluster.
-    #[serde(default = "one")]
-    pub replicas: usize,
-    /// What all subjects begin with: `kontor` makes `kontor.order.placed.v1`.
-    #[serde(default = "prefix")]
-    pub prefix: String,
-}
-
-fn one() -> usize {
-    1
-}
-
-fn prefix() -> String {
-    "kontor".to_owned()
 }
 
 /// A Redis server, which is shared by all instances as a cache. Whatever it holds may be lost.

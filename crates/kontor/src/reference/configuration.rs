@@ -11,6 +11,7 @@ use crate::config::Config;
 const SECTIONS: &[(&str, &str)] = &[
     ("The program", include_str!("../config.rs")),
     ("Servers beside it", include_str!("../config/servers.rs")),
+    ("`nats`", include_str!("../../../platform/src/bus/nats.rs")),
     ("`http.limits`", include_str!("../../../platform/src/http/limits.rs")),
     ("`gateway.limits`", include_str!("../../../platform/src/http/client/limits.rs")),
     ("`catalogue`", include_str!("../../../catalogue/src/config.rs")),

@@ -3,10 +3,15 @@
 
 use contracts::Source;
 use http::Method;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::Answer;
 use crate::support::apart::{Apart, clerk};
 use crate::support::program::{Client, said};
+use crate::support::shopper::{address, text};
+use crate::support::world::PATIENCE;
 
 async fn get(client: &mut Client, path: &str) -> Answer {
     client.send(Method::GET, path, &[clerk()], "").await.unwrap()
@@ -32,7 +37,7 @@ async fn a_shop_of_seven_processes_answers_as_one() {
     assert!(first.status.is_success(), "{first:?}");
     let again = client.send(Method::POST, path, &headers, receipt).await.unwrap();
     assert_eq!(again.text, first.text, "under one key it is done once");
-    assert_eq!(get(client, "/api/v1/stock/A").await.expect(200)["on_hand"], 3);
+    assert_eq!(get(client, "/api/v1/stock/A").await.expect(200)["available"], 3);
 
     // What there is, the gateway knows by itself; what is refused is refused as always.
     assert_eq!(get(client, "/api/v1/nothing").await.problem(), "404 not-found");
@@ -52,6 +57,70 @@ async fn a_shop_of_seven_processes_answers_as_one() {
         assert_eq!(get(client, page).await.status, 200, "{page}");
     }
     assert_eq!(gateway.stop().await.code(), Some(0), "{}", apart.log());
+}
+
+/// Puts this piece into a cart and orders it, to be paid at the door; answers the order's id and the
+/// token that opens it.
+async fn order(apart: &Apart, sku: &str) -> (String, String) {
+    let cart = json!({
+        "lines": [{ "sku": sku, "quantity": 1 }], "email": "ada@example.com",
+        "shipping_address": address(), "shipping_method": "standard",
+    });
+    // The order service hears of products when it hears of them.
+    let cart = apart.until_made("/api/v1/carts", &cart.to_string()).await;
+    let token = text(&cart["token"]);
+    let bearer = format!("Bearer {token}");
+    let agreement = json!({
+        "expected_total": { "amount_minor": cart["totals"]["total_minor"], "currency": "EUR" },
+        "payment_method": { "code": "on_delivery" },
+        "terms_version": cart["terms_version"],
+    });
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "the-first")];
+    let path = format!("/api/v1/carts/{}/order", text(&cart["id"]));
+    let mut client = apart.client().await;
+    let placed = client.send(Method::POST, &path, &headers, &agreement.to_string()).await.unwrap();
+    assert!(placed.status.is_success(), "{placed:?}");
+    (text(&placed.json()["id"]), token)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_is_followed_through_seven_processes() {
+    let apart = Apart::new(1).await;
+    let (_services, gateway) = (apart.start_all().await, apart.start_gateway().await);
+    apart.import(&["A"]).await;
+    let headers = [clerk(), ("idempotency-key", "receipt-1")];
+    let receipt = r#"{"items": [{"sku": "A", "quantity": 3}]}"#;
+    let client = &mut apart.client().await;
+    let received = client.send(Method::POST, "/api/v1/stock/receipts", &headers, receipt).await;
+    assert!(received.unwrap().status.is_success());
+    let (id, token) = order(&apart, "A").await;
+    let mut events = TcpStream::connect(apart.gateway.public).await.unwrap();
+    let asked = format!(
+        "GET /api/v1/orders/{id}/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n"
+    );
+    events.write_all(asked.as_bytes()).await.unwrap();
+    let told = read_until(&mut events, "order.confirmed.v1").await;
+    for event in ["order.placed.v1", "stock.reserved.v1", "stock.allocated.v1"] {
+        assert!(told.contains(event), "{event} is not in {told}");
+    }
+    // A gateway that stops does not leave a stream hanging, nor wait for it.
+    assert_eq!(gateway.stop().await.code(), Some(0), "{}", apart.log());
+    read_until(&mut events, "0\r\n\r\n").await;
+}
+
+/// Reads until this has come.
+async fn read_until(stream: &mut TcpStream, end: &str) -> String {
+    let mut bytes = Vec::new();
+    let reading = async {
+        while !String::from_utf8_lossy(&bytes).contains(end) {
+            let read = stream.read_buf(&mut bytes).await.unwrap();
+            assert!(read > 0, "it ended: {}", String::from_utf8_lossy(&bytes));
+        }
+    };
+    let read = tokio::time::timeout(PATIENCE, reading).await;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    assert!(read.is_ok(), "{end} never came: {text}");
+    text
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,7 +175,7 @@ async fn of_two_instances_either_may_be_killed_and_nobody_notices() {
             let page = get(client, &path).await.expect(200);
             seen += page["items"].as_array().unwrap().len();
             // A cursor of one instance is understood by the other.
-            let Some(cursor) = page["next"].as_str() else { break };
+            let Some(cursor) = page["next_cursor"].as_str() else { break };
             path = format!("/api/v1/products?limit=1&cursor={cursor}");
         }
         assert_eq!(seen, 30);
@@ -117,14 +186,13 @@ async fn of_two_instances_either_may_be_killed_and_nobody_notices() {
 #[tokio::test]
 async fn a_part_that_is_not_configured_says_what_is_missing() {
     let apart = Apart::new(0).await;
-    let refusals: [(&str, &[(&str, &str)], &str); 3] = [
-        ("gateway", &[], "gateway.services"),
-        ("order", &[("KONTOR_NATS__SERVERS", "[]")], "nats.servers"),
-        ("order", &[("KONTOR_HTTP__CURSOR_KEY", "short")], "http.cursor_key"),
-    ];
-    for (part, variables, key) in refusals {
+    for (part, (name, value), key) in [
+        ("gateway", ("KONTOR_LOG__FILTER", "error"), "gateway.services"),
+        ("order", ("KONTOR_NATS__SERVERS", "[]"), "nats.servers"),
+        ("order", ("KONTOR_HTTP__CURSOR_KEY", "short"), "http.cursor_key"),
+    ] {
         let mut command = apart.command(&["run", part]);
-        command.envs(variables.iter().copied());
+        command.env(name, value);
         let refused = said(command.output().unwrap());
         assert_eq!(refused.code, 1, "{refused:?}");
         assert!(refused.err.contains(key), "{key} is not in {}", refused.err);

@@ -97,7 +97,8 @@ impl Apart {
                 ears.iter().map(|ears| format!("http://{}", ears.public)).collect();
             writeln!(services, "{service} = {addresses:?}").unwrap();
         }
-        let nats = std::env::var("NATS_URL").unwrap_or_else(|_| "nats://127.0.0.1:4222".into());
+        let nats = std::env::var("NATS_URL");
+        let nats = nats.expect("set NATS_URL, or run this under scripts/with-nats");
         format!(
             r#"
 [data]
@@ -186,6 +187,21 @@ token_sha256 = "{hash}"
         let path = "/api/v1/products/import";
         let answer = self.client().await.send(Method::POST, path, &headers, &body).await;
         answer.unwrap().expect(200)
+    }
+
+    /// Asks by POST until something is made; what is refused makes nothing.
+    pub async fn until_made(&self, path: &str, body: &str) -> Value {
+        let mut client = self.client().await;
+        let asked = async {
+            loop {
+                let answer = client.send(Method::POST, path, &[], body).await.unwrap();
+                if answer.status == 201 {
+                    return answer.json();
+                }
+                Clock::system().sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, asked).await.expect("nothing was made")
     }
 
     /// Asks the gateway until the answer is what is wanted.

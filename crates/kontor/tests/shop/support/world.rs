@@ -340,7 +340,7 @@ pub async fn databases(service: &str) -> Postgres {
     let (server, options) = server.split_once('?').unwrap_or((&server, ""));
     let (address, _) = server.rsplit_once('/').unwrap();
     let url = format!("{address}/test_{shop}{service}?{options}");
-    Postgres { url: Credential::new(url.trim_end_matches('?')), connections: 6 }
+    Postgres { url: Credential::new(url.trim_end_matches('?')), connections: 6, ca: None }
 }
 
 fn server_url() -> String {
