@@ -8,7 +8,8 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
-use platform::http::{Allowance, allow};
+use platform::http::Allowance;
+use platform::http::openapi::allowing;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -20,7 +21,7 @@ const IMPORT: Allowance =
 
 /// The routes, below `/api/v1`.
 pub fn routes(service: Arc<Catalogue>) -> OpenApiRouter {
-    let import = OpenApiRouter::new().routes(routes!(staff::import)).route_layer(allow(IMPORT));
+    let import = allowing(OpenApiRouter::new().routes(routes!(staff::import)), IMPORT);
     OpenApiRouter::new()
         .routes(routes!(read::list, staff::create))
         .routes(routes!(read::one, staff::replace))

@@ -7,6 +7,8 @@ use clap_complete::Shell;
 use contracts::Source;
 use uuid::Uuid;
 
+use crate::parts::Part;
+
 /// A whole shop in one program: catalogue, carts, orders, stock, parcels, payments, invoices and mail.
 ///
 /// `kontor run` starts everything on this machine, with its data in one file. The first start
@@ -36,10 +38,13 @@ pub struct Common {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start the shop.
+    /// Start the shop, or some of its parts.
     ///
-    /// On the embedded default, one process always runs all services. The exit code is 0 when it
-    /// was asked to stop and did, 1 when it could not start.
+    /// Without a PART, all services run in this process, on the embedded default or on PostgreSQL. With
+    /// PARTs, this process runs those: each service may have a process of its own, or several, on
+    /// PostgreSQL (`data.postgres`) and NATS (`nats`), behind any number of gateways (`gateway.services`).
+    ///
+    /// The exit code is 0 when it was asked to stop and did, 1 when it could not start.
     Run(Run),
     /// Read products from a JSON Lines file into the catalogue.
     ///
@@ -84,9 +89,9 @@ pub enum Command {
 /// How to start.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Which services; all of them unless named.
-    #[arg(value_name = "SERVICE")]
-    pub services: Vec<Source>,
+    /// What to run here; all services unless named.
+    #[arg(value_name = "PART")]
+    pub parts: Vec<Part>,
     /// If the shop is new, load the demo without asking, and start the test payment provider.
     #[arg(long, conflicts_with = "no_demo")]
     pub demo: bool,

@@ -1,12 +1,17 @@
 //! The one configuration of the program: a section for each service, and the program's own.
 
+mod servers;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use platform::config::{self, ConfigError, Credential};
+use platform::bus::NatsConfig;
+use platform::config::{self, ConfigError, Secret};
 use platform::http::{Limits, StaffEntry};
 use platform::telemetry::LogFormat;
 use serde::{Deserialize, Serialize};
+
+pub use servers::{Gateway, Postgres, Redis};
 
 /// Everything that can be configured. Defaults make a working shop on this machine.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -14,6 +19,12 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Where the data is.
     pub data: Data,
+    /// The bus between services that run apart; without it all services run in one process.
+    pub nats: Option<NatsConfig>,
+    /// The shared cache; without it each process keeps its own in memory.
+    pub redis: Option<Redis>,
+    /// Where the gateway finds the services; only `kontor run gateway` reads it.
+    pub gateway: Option<Gateway>,
     /// The listeners.
     pub http: Http,
     /// What is logged.
@@ -46,21 +57,6 @@ pub struct Data {
     pub postgres: Option<Postgres>,
 }
 
-/// A PostgreSQL server with a database for each service.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Postgres {
-    /// Its address; `{service}` stands for the service's name.
-    pub url: Credential,
-    /// How many connections each service opens at most.
-    #[serde(default = "connections")]
-    pub connections: usize,
-}
-
-fn connections() -> usize {
-    8
-}
-
 impl Default for Data {
     fn default() -> Self {
         Self { folder: PathBuf::from("data"), readers: 4, postgres: None }
@@ -80,6 +76,9 @@ pub struct Http {
     pub public_url: String,
     /// Whether browsers are told to come by HTTPS only: where TLS ends in front of us.
     pub hsts: bool,
+    /// What the cursors of lists are signed with. All instances of a service have the same; a shop in one
+    /// process makes its own and keeps it in the data folder.
+    pub cursor_key: Option<Secret>,
     /// How much a request may take.
     pub limits: Limits,
 }
@@ -91,6 +90,7 @@ impl Default for Http {
             internal: SocketAddr::from(([127, 0, 0, 1], 8081)),
             public_url: "http://127.0.0.1:8080".to_owned(),
             hsts: false,
+            cursor_key: None,
             limits: Limits::default(),
         }
     }

@@ -179,7 +179,7 @@ pub async fn load(
     }
     writeln!(out, "Loading the demo shop.")?;
     let size = u64::try_from(PRODUCTS.len())?;
-    let report = import::read(&shop.catalogue, PRODUCTS, Some(size), Options::default()).await?;
+    let report = import::read(shop.catalogue()?, PRODUCTS, Some(size), Options::default()).await?;
     // What is sold out needs no receipt.
     let lines: Vec<&str> = STOCK.lines().filter(|line| !line.contains("\"quantity\":0}")).collect();
     let bar = import::bar(Some(u64::try_from(lines.len())?), "units of stock");

@@ -32,9 +32,9 @@ pub async fn import(config: Config, asked: &Import) -> Result<Outcome, Failure> 
         let size = file.metadata()?.len();
         (Box::new(file), Some(size))
     };
-    let shop = Shop::open(config).await?;
+    let shop = Shop::open_part(config, &[Source::Catalogue].into()).await?;
     let options = Options { dry_run: asked.dry_run, publish: asked.publish };
-    let report = read(&shop.catalogue, input, size, options).await?;
+    let report = read(shop.catalogue()?, input, size, options).await?;
     shop.close();
     say(&report)
 }

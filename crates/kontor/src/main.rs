@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use contracts::Source;
 use kontor::cli::{Cli, Command, TestProvider};
 use kontor::config::Config;
 use kontor::shop::Shop;
@@ -58,8 +59,8 @@ async fn carry_out(cli: Cli) -> Result<Outcome, Failure> {
             Ok(Outcome::Well)
         }
         Command::Republish => {
-            let shop = Shop::existing(config()?).await?;
-            let count = shop.catalogue.republish(|_| {}).await?;
+            let shop = Shop::existing(config()?, &[Source::Catalogue].into()).await?;
+            let count = shop.catalogue()?.republish(|_| {}).await?;
             shop.close();
             writeln!(out, "{count} products said anew: they are heard when the shop runs.")?;
             Ok(Outcome::Well)

@@ -25,7 +25,7 @@ pub async fn parked(
     match command {
         Parked::List { service } => list(shop, *service, out).await,
         Parked::Show { service, id } => {
-            let found = db(shop, *service)?.read(Show(*id)).await?;
+            let found = shop.database(*service)?.read(Show(*id)).await?;
             for entry in &found {
                 writeln!(out, "{}", serde_json::to_string_pretty(entry)?)?;
             }
@@ -104,7 +104,7 @@ async fn settle(
     settle: Settle,
     out: &mut impl Write,
 ) -> Result<Outcome, Failure> {
-    let settled = db(shop, service)?.write(settle).await?;
+    let settled = shop.database(service)?.write(settle).await?;
     if settled > 0 {
         writeln!(out, "Done. A running shop notices within a second.")?;
     }
@@ -117,9 +117,4 @@ fn nothing_or(nothing: bool, out: &mut impl Write) -> Result<Outcome, Failure> {
         return Ok(Outcome::Findings);
     }
     Ok(Outcome::Well)
-}
-
-fn db(shop: &Shop, service: Source) -> Result<&Db, Failure> {
-    let host = shop.hosts().iter().find(|host| host.source() == service);
-    host.map(|host| host.db()).ok_or_else(|| format!("{service} does not run here").into())
 }

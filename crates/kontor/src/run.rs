@@ -1,75 +1,65 @@
-//! `kontor run`: starts the shop and keeps it going until it is asked to stop.
+//! `kontor run`: starts the shop, or parts of it, and keeps it going until it is asked to stop.
 
 use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Source;
 use platform::bus::Bus;
 use platform::config::Secret;
-use platform::http::{HttpContext, HttpSettings, Readiness, internal, serve};
+use platform::http::{HttpContext, HttpSettings, Limits, Readiness, internal, serve};
 use platform::service::{Host, Runtime, RuntimeConfig};
 use platform::tasks::Tasks;
 use platform::telemetry;
 use tokio::net::TcpListener;
 
 use crate::cli::Run;
-use crate::config::Config;
+use crate::config::{Config, Http};
+use crate::parts::Parts;
 use crate::shop::{Shop, kept_secret};
-use crate::{Failure, Outcome, demo, site};
+use crate::{Failure, Outcome, demo, gateway, site};
 
-/// Starts the shop, and ends when the process is told to.
+/// Starts what is asked for, and ends when the process is told to.
 ///
 /// # Errors
 /// When it cannot start.
 pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Outcome, Failure> {
     telemetry::init(config.log.format, &config.log.filter)?;
-    let metrics = telemetry::metrics()?;
-    services_are_all(&asked.services)?;
-    let (public, inside) = (
-        TcpListener::bind(config.http.listen).await,
-        TcpListener::bind(config.http.internal).await,
-    );
-    let public = public.map_err(|error| taken("http.listen", config.http.listen, &error))?;
-    let inside = inside.map_err(|error| taken("http.internal", config.http.internal, &error))?;
+    let parts = Parts::of(&asked.parts);
+    parts.check(&config)?;
+    let (public, inside) = listeners(&config.http).await?;
 
     let tasks = Tasks::new();
-    let (shop, settings, demo) = open(config, asked, &tasks, out).await?;
+    let (shop, settings, demo) = open(config, asked, &parts, &tasks, out).await?;
     let readiness = Readiness::new();
     let services = readiness.part("services");
     let runtime = RuntimeConfig {
         previous_run_crashed: shop.sqlite.as_ref().is_some_and(|file| file.previous_run_crashed()),
         ..RuntimeConfig::default()
     };
-    Runtime::start(shop.hosts(), &Bus::Inside, runtime, &tasks);
+    let bus = match &shop.config.nats {
+        Some(nats) => Bus::connect(nats, parts.services.iter().copied()).await?,
+        None => Bus::Inside,
+    };
+    Runtime::start(shop.hosts(), &bus, runtime, &tasks);
     tasks.spawn("gauges", gauges(shop.hosts().to_vec(), shop.clock.clone(), tasks.clone()));
-    let stopping = tasks.stopping().clone();
-    tasks.spawn("internal listener", {
-        let (routes, limits) = (internal(readiness, metrics.clone()), settings.limits.clone());
-        let stopping = stopping.clone();
-        async move {
-            serve(inside, routes, &limits, stopping).await;
-        }
-    });
-    tasks.spawn("metrics", {
-        let stopping = stopping.clone();
-        async move {
-            tokio::select! {
-                () = telemetry::keep_up(metrics) => {}
-                () = stopping.cancelled() => {}
-            }
-        }
-    });
     let limits = settings.limits.clone();
-    let context =
-        HttpContext::new(settings, shop.ids.clone(), shop.clock.clone(), stopping.clone());
-    let app = site::site(shop.routes(), context, &shop.config.http.public_url)?;
+    answer_operators(inside, readiness, &limits, &tasks)?;
+
+    let stopping = tasks.stopping().clone();
+    let (ids, clock) = (shop.ids.clone(), shop.clock.clone());
+    let context = HttpContext::new(settings, ids, clock, stopping.clone());
+    let app = if parts.gateway {
+        gateway::site(&shop, context, &stopping).await?
+    } else {
+        site::site(shop.routes(), context, &shop.config.http.public_url)?
+    };
     if let Some(token) = &demo {
         demo::load(&shop, &app, token, out).await?;
     }
     tasks.spawn("signals", stop_on_signal(tasks.clone())?);
     services.set(true);
-    greet(&shop, demo.as_deref(), out)?;
+    greet(&shop, &parts, demo.as_deref(), out)?;
 
     serve(public, app, &limits, stopping).await;
     tasks.stop().await;
@@ -78,62 +68,96 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     Ok(Outcome::Well)
 }
 
-/// The shop with what its HTTP side is told; and the token of the demo's member of staff, if it
-/// is a demo shop.
+/// The public listener and the internal one.
+async fn listeners(http: &Http) -> Result<(TcpListener, TcpListener), Failure> {
+    let public = TcpListener::bind(http.listen).await;
+    let inside = TcpListener::bind(http.internal).await;
+    let public = public.map_err(|error| taken("http.listen", http.listen, &error))?;
+    let inside = inside.map_err(|error| taken("http.internal", http.internal, &error))?;
+    Ok((public, inside))
+}
+
+/// Serves `/livez`, `/readyz` and `/metrics`.
+fn answer_operators(
+    listener: TcpListener,
+    readiness: Readiness,
+    limits: &Limits,
+    tasks: &Tasks,
+) -> Result<(), Failure> {
+    let metrics = telemetry::metrics()?;
+    let (routes, limits) = (internal(readiness, metrics.clone()), limits.clone());
+    let stopping = tasks.stopping().clone();
+    tasks.spawn("internal listener", async move {
+        serve(listener, routes, &limits, stopping).await;
+    });
+    let stopping = tasks.stopping().clone();
+    tasks.spawn("metrics", async move {
+        tokio::select! {
+            () = telemetry::keep_up(metrics) => {}
+            () = stopping.cancelled() => {}
+        }
+    });
+    Ok(())
+}
+
+/// The services that run here, with what the HTTP side is told; and the token of the demo's member of
+/// staff, if it is a demo shop.
 async fn open(
     mut config: Config,
     asked: &Run,
+    parts: &Parts,
     tasks: &Tasks,
     out: &mut impl Write,
 ) -> Result<(Shop, HttpSettings, Option<String>), Failure> {
     let folder = config.data.folder.clone();
-    let is_demo = demo::is_demo(&folder) || demo::wanted(&config, asked, out)?;
+    let is_apart = parts.are_apart(&config);
+    if is_apart && asked.demo {
+        return Err("--demo is for a shop in one process: `kontor run --demo`".into());
+    }
+    let is_demo = !is_apart && (demo::is_demo(&folder) || demo::wanted(&config, asked, out)?);
     if is_demo {
         demo::configure(&mut config)?;
     } else if let Err(why) = config.payment.check_seller() {
         tracing::warn!("payment.{why}");
     }
-    let shop = Shop::open(config).await?;
+    let shop = Shop::open_part(config, &parts.services).await?;
     let mut staff = shop.config.staff.clone();
     let mut token = None;
     if is_demo {
         demo::start_test_provider(&shop, tasks).await?;
         token = Some(demo::clerk(&shop, &mut staff)?);
     }
-    let cursor_key: Secret = kept_secret(&folder, "cursor-key", &shop.ids)?;
     let http = &shop.config.http;
+    let cursor_key = match &http.cursor_key {
+        Some(key) => key.clone(),
+        // A gateway alone opens no cursors.
+        None if shop.hosts().is_empty() => Secret::fresh(&shop.ids),
+        None => kept_secret(&folder, "cursor-key", &shop.ids)?,
+    };
     let settings = HttpSettings { staff, cursor_key, limits: http.limits.clone(), hsts: http.hsts };
     Ok((shop, settings, token))
 }
 
-/// On the embedded default one process runs everything.
-fn services_are_all(named: &[Source]) -> Result<(), Failure> {
-    let missing: Vec<&str> = Source::ALL
-        .iter()
-        .filter(|service| !named.contains(service))
-        .map(|service| service.name())
-        .collect();
-    if named.is_empty() || missing.is_empty() {
-        return Ok(());
-    }
-    Err(format!(
-        "one file is run by one process: {} would be missing. Running services apart needs \
-         PostgreSQL and NATS, and is not built yet; `kontor run` runs them all",
-        missing.join(", ")
-    )
-    .into())
-}
-
-fn taken(key: &str, address: std::net::SocketAddr, error: &std::io::Error) -> Failure {
+fn taken(key: &str, address: SocketAddr, error: &std::io::Error) -> Failure {
     format!("cannot listen on {address} ({error}): set {key} to another address").into()
 }
 
-fn greet(shop: &Shop, token: Option<&str>, out: &mut impl Write) -> Result<(), Failure> {
-    let url = &shop.config.http.public_url;
+fn greet(
+    shop: &Shop,
+    parts: &Parts,
+    token: Option<&str>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let http = &shop.config.http;
+    if parts.are_apart(&shop.config) {
+        writeln!(out, "{parts}: on http://{}, metrics on http://{}", http.listen, http.internal)?;
+        return Ok(out.flush()?);
+    }
+    let url = &http.public_url;
     writeln!(out, "\nKontor is open.\n")?;
     writeln!(out, "  The API, to browse       {url}/api")?;
     writeln!(out, "  Products                 {url}/api/v1/products")?;
-    writeln!(out, "  Health and metrics       http://{}/metrics", shop.config.http.internal)?;
+    writeln!(out, "  Health and metrics       http://{}/metrics", http.internal)?;
     let methods: Vec<&str> =
         shop.config.order.payment_methods.iter().map(|method| method.code.as_str()).collect();
     writeln!(out, "  Ways to pay              {}", methods.join(", "))?;

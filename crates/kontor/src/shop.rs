@@ -1,6 +1,6 @@
-//! The services of a shop, put together on their databases.
+//! The services of a shop, all of them or some, put together on their databases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use warehouse::Warehouse;
 use crate::Failure;
 use crate::config::{Config, Postgres};
 
-/// A whole shop, ready to be run or looked at.
+/// A shop, or the part of one that is in this process, ready to be run or looked at.
 pub struct Shop {
     /// What it was told.
     pub config: Config,
@@ -31,19 +31,9 @@ pub struct Shop {
     pub ids: Ids,
     /// Its one file, if it lives in one.
     pub sqlite: Option<Arc<Sqlite>>,
-    /// Products.
-    pub catalogue: Arc<Catalogue>,
-    /// People.
-    pub customers: Arc<Customers>,
-    /// Carts and orders.
-    pub orders: Arc<Orders>,
-    /// Stock and parcels.
-    pub warehouse: Arc<Warehouse>,
-    /// Money.
-    pub payments: Arc<PaymentService>,
-    /// Messages.
-    pub notifications: Arc<Notifications>,
+    catalogue: Option<Arc<Catalogue>>,
     hosts: Vec<Arc<dyn Host>>,
+    routes: BTreeMap<Source, OpenApiRouter>,
 }
 
 impl std::fmt::Debug for Shop {
@@ -61,29 +51,49 @@ pub enum Place {
     Servers(Postgres),
 }
 
+impl Place {
+    fn file(&self) -> Option<Arc<Sqlite>> {
+        match self {
+            Self::File(sqlite) => Some(Arc::clone(sqlite)),
+            Self::Servers(_) => None,
+        }
+    }
+}
+
 impl Shop {
     /// The shop of this machine, which nobody else may run meanwhile.
     ///
     /// # Errors
     /// When its data cannot be opened, or another process runs it.
     pub async fn open(config: Config) -> Result<Self, Failure> {
+        Self::open_part(config, &Source::ALL.into()).await
+    }
+
+    /// As [`Shop::open`], with these services alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn open_part(config: Config, services: &BTreeSet<Source>) -> Result<Self, Failure> {
+        if services.is_empty() {
+            return Ok(Self::without_services(config, Clock::system()));
+        }
         let place = match &config.data.postgres {
             Some(postgres) => Place::Servers(postgres.clone()),
             None => Place::File(open_file(&config.data.folder, config.data.readers)?),
         };
-        Self::assemble(place, config, Clock::system()).await
+        Self::assemble_part(services, place, config, Clock::system()).await
     }
 
-    /// As [`Shop::open`], but makes none where there is none.
+    /// As [`Shop::open_part`], but makes none where there is none.
     ///
     /// # Errors
     /// As there, and when there is none.
-    pub async fn existing(config: Config) -> Result<Self, Failure> {
+    pub async fn existing(config: Config, services: &BTreeSet<Source>) -> Result<Self, Failure> {
         let folder = &config.data.folder;
         if config.data.postgres.is_none() && !folder.join("shop.db").exists() {
             return Err(none_in(folder));
         }
-        Self::open(config).await
+        Self::open_part(config, services).await
     }
 
     /// The shop of this machine, for a look or a small change while it may be running.
@@ -108,64 +118,92 @@ impl Shop {
     /// When SQLite fails.
     pub async fn in_memory() -> Result<Self, Failure> {
         let mut config = Config::default();
-        config.notification.mailbox = Some(std::env::temp_dir().join("kontor-in-memory-mail"));
+        config.notification.mailbox = Some(std::env::temp_dir());
         Self::assemble(Place::File(Sqlite::in_memory()?), config, Clock::system()).await
     }
 
-    /// Puts the services on their databases, all going by `clock`. Nothing runs yet.
+    /// Puts all services on their databases, all going by `clock`. Nothing runs yet.
     ///
     /// # Errors
     /// When a database cannot be used or the configuration cannot be right.
-    pub async fn assemble(place: Place, mut config: Config, clock: Clock) -> Result<Self, Failure> {
+    pub async fn assemble(place: Place, config: Config, clock: Clock) -> Result<Self, Failure> {
+        Self::assemble_part(&Source::ALL.into(), place, config, clock).await
+    }
+
+    /// As [`Shop::assemble`], with these services alone.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn assemble_part(
+        services: &BTreeSet<Source>,
+        place: Place,
+        mut config: Config,
+        clock: Clock,
+    ) -> Result<Self, Failure> {
         let left_out = config.complete();
         config.check()?;
         if !left_out.is_empty() {
             let why = "no payment provider is configured (payment.test_provider)";
             tracing::info!(methods = left_out.join(", "), why, "ways to pay that are not offered");
         }
+        let mut shop = Self { sqlite: place.file(), ..Self::without_services(config, clock) };
+        for source in services {
+            shop.take_in(*source, &place).await?;
+        }
+        Ok(shop)
+    }
+
+    /// Nothing but the configuration, the time and the ids.
+    fn without_services(config: Config, clock: Clock) -> Self {
         let ids = Ids::from_system(clock.clone());
-        let room = Room { place: &place, clock: &clock, ids: &ids };
-        let catalogue =
-            Arc::new(Catalogue::new(room.database::<Catalogue>().await?, &config.catalogue));
-        let customers = Arc::new(Customers::new(room.database::<Customers>().await?));
-        let orders = Arc::new(Orders::new(room.database::<Orders>().await?, config.order.clone())?);
-        let warehouse =
-            Arc::new(Warehouse::new(room.database::<Warehouse>().await?, config.warehouse.clone()));
-        let payments = Arc::new(PaymentService::new(
-            room.database::<PaymentService>().await?,
-            config.payment.clone(),
-        )?);
-        let post = config.notification.post(&config.data.folder)?;
-        let notifications = Arc::new(Notifications::new(
-            room.database::<Notifications>().await?,
-            &config.notification,
-            post,
-        )?);
-        let hosts: Vec<Arc<dyn Host>> = vec![
-            Hosted::new(Arc::clone(&catalogue)),
-            Hosted::new(Arc::clone(&customers)),
-            Hosted::new(Arc::clone(&orders)),
-            Hosted::new(Arc::clone(&warehouse)),
-            Hosted::new(Arc::clone(&payments)),
-            Hosted::new(Arc::clone(&notifications)),
-        ];
-        let sqlite = match place {
-            Place::File(sqlite) => Some(sqlite),
-            Place::Servers(_) => None,
-        };
-        Ok(Self {
-            config,
-            clock,
-            ids,
-            sqlite,
-            catalogue,
-            customers,
-            orders,
-            warehouse,
-            payments,
-            notifications,
-            hosts,
-        })
+        let (sqlite, catalogue) = (None, None);
+        let (hosts, routes) = (Vec::new(), BTreeMap::new());
+        Self { config, clock, ids, sqlite, catalogue, hosts, routes }
+    }
+
+    /// Puts one service on its database.
+    async fn take_in(&mut self, source: Source, place: &Place) -> Result<(), Failure> {
+        let room = Room { place, clock: &self.clock, ids: &self.ids };
+        let config = &self.config;
+        match source {
+            Source::Catalogue => {
+                let db = room.database::<Catalogue>().await?;
+                let catalogue = Arc::new(Catalogue::new(db, &config.catalogue));
+                self.catalogue = Some(Arc::clone(&catalogue));
+                self.add(&catalogue, catalogue::routes);
+            }
+            Source::Customer => {
+                let db = room.database::<Customers>().await?;
+                self.add(&Arc::new(Customers::new(db)), customer::routes);
+            }
+            Source::Order => {
+                let db = room.database::<Orders>().await?;
+                let orders = Orders::new(db, config.order.clone())?;
+                self.add(&Arc::new(orders), order::routes);
+            }
+            Source::Warehouse => {
+                let db = room.database::<Warehouse>().await?;
+                let warehouse = Warehouse::new(db, config.warehouse.clone());
+                self.add(&Arc::new(warehouse), warehouse::routes);
+            }
+            Source::Payment => {
+                let db = room.database::<PaymentService>().await?;
+                let payments = PaymentService::new(db, config.payment.clone())?;
+                self.add(&Arc::new(payments), payment::routes);
+            }
+            Source::Notification => {
+                let db = room.database::<Notifications>().await?;
+                let post = config.notification.post(&config.data.folder)?;
+                let notifications = Notifications::new(db, &config.notification, post)?;
+                self.add(&Arc::new(notifications), notification::routes);
+            }
+        }
+        Ok(())
+    }
+
+    fn add<S: Service>(&mut self, service: &Arc<S>, routes: impl Fn(Arc<S>) -> OpenApiRouter) {
+        self.hosts.push(Hosted::new(Arc::clone(service)));
+        self.routes.insert(S::SOURCE, routes(Arc::clone(service)));
     }
 
     /// Ends the use of the shop's file as it should end.
@@ -180,16 +218,36 @@ impl Shop {
         &self.hosts
     }
 
-    /// The routes of all services, without the prefix they are served under.
-    pub fn routes(&self) -> OpenApiRouter {
-        OpenApiRouter::new()
-            .merge(catalogue::routes(Arc::clone(&self.catalogue)))
-            .merge(customer::routes(Arc::clone(&self.customers)))
-            .merge(order::routes(Arc::clone(&self.orders)))
-            .merge(warehouse::routes(Arc::clone(&self.warehouse)))
-            .merge(payment::routes(Arc::clone(&self.payments)))
-            .merge(notification::routes(Arc::clone(&self.notifications)))
+    /// The catalogue.
+    ///
+    /// # Errors
+    /// A sentence that says so, when it is not here.
+    pub fn catalogue(&self) -> Result<&Arc<Catalogue>, Failure> {
+        self.catalogue.as_ref().ok_or_else(|| not_here(Source::Catalogue))
     }
+
+    /// The database of a service.
+    ///
+    /// # Errors
+    /// A sentence that says so, when it is not here.
+    pub fn database(&self, source: Source) -> Result<&Db, Failure> {
+        let host = self.hosts.iter().find(|host| host.source() == source);
+        host.map(|host| host.db()).ok_or_else(|| not_here(source))
+    }
+
+    /// The routes of all services here, without the prefix they are served under.
+    pub fn routes(&self) -> OpenApiRouter {
+        self.routes.values().cloned().fold(OpenApiRouter::new(), OpenApiRouter::merge)
+    }
+
+    /// The routes of each service here, without the prefix they are served under.
+    pub fn routes_by_service(&self) -> &BTreeMap<Source, OpenApiRouter> {
+        &self.routes
+    }
+}
+
+fn not_here(source: Source) -> Failure {
+    format!("the {source} service does not run in this process").into()
 }
 
 /// A secret of the shop, made when it is first needed and kept in the data folder.
@@ -225,8 +283,9 @@ impl Room<'_> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         Ok(match self.place {
             Place::File(sqlite) => Db::on_sqlite(sqlite, S::SOURCE, S::MIGRATIONS, clock, ids)?,
-            Place::Servers(Postgres { url, connections }) => {
-                let at = PostgresConfig::new(address(url, S::SOURCE), *connections);
+            Place::Servers(Postgres { url, connections, ca }) => {
+                let url = address(url, S::SOURCE);
+                let at = PostgresConfig { url, connections: *connections, ca: ca.clone() };
                 Db::on_postgres(&at, S::SOURCE, S::MIGRATIONS, clock, ids).await?
             }
         })

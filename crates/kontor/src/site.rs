@@ -30,11 +30,13 @@ const ABOUT: &str = "A shop in one program: carts, orders, stock, parcels, payme
 #[openapi(info(title = "Kontor", description = ABOUT, license(name = "Apache-2.0", identifier = "Apache-2.0")))]
 struct Document;
 
-/// Puts `services` below `/api/v1` and describes them.
+/// What the paths of all services are below.
+pub const PREFIX: &str = "/api/v1";
+
+/// Puts `services` below [`PREFIX`] and describes them.
 pub fn describe(services: OpenApiRouter) -> (Router, OpenApi) {
-    let (router, mut api) = OpenApiRouter::with_openapi(Document::openapi())
-        .nest("/api/v1", services)
-        .split_for_parts();
+    let (router, mut api) =
+        OpenApiRouter::with_openapi(Document::openapi()).nest(PREFIX, services).split_for_parts();
     env!("CARGO_PKG_VERSION").clone_into(&mut api.info.version);
     openapi::complete(&mut api);
     (router, api)
@@ -50,8 +52,21 @@ pub fn site(
     base: &str,
 ) -> Result<Router, minijinja::Error> {
     let (router, api) = describe(services);
-    let page: Arc<str> = api_page::render(&api, base)?.into();
-    let json: Arc<str> = serde_json::to_string(&api).unwrap_or_default().into();
+    with_pages(router, &api, context, base)
+}
+
+/// The routes that `api` describes, with the pages about them, and the edge around it all.
+///
+/// # Errors
+/// When the page of the API does not render: a bug.
+pub fn with_pages(
+    router: Router,
+    api: &OpenApi,
+    context: Arc<HttpContext>,
+    base: &str,
+) -> Result<Router, minijinja::Error> {
+    let page: Arc<str> = api_page::render(api, base)?.into();
+    let json: Arc<str> = serde_json::to_string(api).unwrap_or_default().into();
     let html = move || {
         let page = Arc::clone(&page);
         async move {

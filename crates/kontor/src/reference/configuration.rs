@@ -10,7 +10,10 @@ use crate::config::Config;
 /// Where each section is defined.
 const SECTIONS: &[(&str, &str)] = &[
     ("The program", include_str!("../config.rs")),
+    ("Servers beside it", include_str!("../config/servers.rs")),
+    ("`nats`", include_str!("../../../platform/src/bus/nats.rs")),
     ("`http.limits`", include_str!("../../../platform/src/http/limits.rs")),
+    ("`gateway.limits`", include_str!("../../../platform/src/http/client/limits.rs")),
     ("`catalogue`", include_str!("../../../catalogue/src/config.rs")),
     ("`order`", include_str!("../../../order/src/config.rs")),
     ("`warehouse`", include_str!("../../../warehouse/src/config.rs")),

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod apart;
 mod bad_input;
 mod bad_money;
 mod cancelling;
@@ -15,6 +16,7 @@ mod demo;
 mod golden;
 mod kill;
 mod late_money;
+mod leaving;
 mod mending;
 mod others;
 mod parcels;

@@ -37,6 +37,12 @@ fn help_names_every_command_and_says_what_it_is_for() {
         assert!(own.out.contains("Usage: kontor"), "{own:?}");
     }
     assert!(help.out.lines().all(|line| line.chars().count() <= 100), "{}", help.out);
+    let run = alone(&["run", "--help"]);
+    for part in
+        ["catalogue", "customer", "order", "warehouse", "payment", "notification", "gateway"]
+    {
+        assert!(run.out.contains(&format!("- {part}")), "{part} is not in {}", run.out);
+    }
     assert!(!help.out.contains("reference"), "that is for those who build it");
     let nothing = alone(&[]);
     assert_ne!(nothing.code, 0);

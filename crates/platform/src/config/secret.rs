@@ -53,6 +53,11 @@ impl Secret {
         Ok(Self(text))
     }
 
+    /// A new one.
+    pub fn fresh(ids: &Ids) -> Self {
+        Self(hex::encode(ids.secret()))
+    }
+
     /// The secret kept in a file, which is made with a new one if it is not there.
     ///
     /// # Errors
@@ -61,15 +66,15 @@ impl Secret {
         match std::fs::read_to_string(file) {
             Ok(text) => Self::new(text.trim()).map_err(io::Error::other),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let text = hex::encode(ids.secret());
+                let made = Self::fresh(ids);
                 let mut options = std::fs::OpenOptions::new();
                 options.write(true).create_new(true);
                 #[cfg(unix)]
                 std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-                let mut made = options.open(file)?;
-                writeln!(made, "{text}")?;
-                made.sync_all()?;
-                Ok(Self(text))
+                let mut kept = options.open(file)?;
+                writeln!(kept, "{}", made.0)?;
+                kept.sync_all()?;
+                Ok(made)
             }
             Err(error) => Err(error),
         }

@@ -27,6 +27,7 @@ use tower_http::decompression::{DecompressionBody, RequestDecompression};
 use tracing::Instrument;
 
 use super::body::Guarded;
+use super::client::is_claim;
 use super::context::{Arrival, HttpContext};
 use super::problem::Problem;
 use crate::telemetry;
@@ -151,12 +152,7 @@ impl Drop for Admitted {
 
 fn overloaded() -> Problem {
     metrics::counter!("http_shed_total").increment(1);
-    Problem::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "overloaded",
-        "There is more to do right now than can be done. Try again a little later.",
-    )
-    .retry_after(Duration::from_secs(1))
+    Problem::overloaded()
 }
 
 /// Why a request is refused by its head alone. Takes off headers that claim what only a proxy of
@@ -188,14 +184,6 @@ fn refusal(request: &mut Request, http: &HttpContext) -> Option<Problem> {
         }
     }
     None
-}
-
-fn is_claim(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    name.starts_with("x-")
-        && (name == "x-user-id"
-            || name.starts_with("x-forwarded-")
-            || name.starts_with("x-internal-"))
 }
 
 fn trace_of(headers: &HeaderMap, http: &HttpContext) -> TraceParent {

@@ -8,6 +8,7 @@
 
 pub mod auth;
 pub mod body;
+pub mod client;
 mod connection;
 mod context;
 mod edge;

@@ -1,12 +1,42 @@
-//! What every operation has in common in the OpenAPI document, added in one place.
+//! What every operation has in common in the OpenAPI document, added in one place; and the limits
+//! of routes that have their own, for whoever stands in front of them.
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use utoipa::openapi::path::PathItem;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
 
+use super::limits::{Allowance, allow};
 use super::problem::{PROBLEM_JSON, Problem};
 
 const PROBLEM: &str = "#/components/schemas/Problem";
+/// Where a path that has limits of its own says so.
+const LIMITS: &str = "x-limits";
+
+/// The routes of `router`, which allow something else than the usual. Their description says so.
+pub fn allowing<S>(mut router: OpenApiRouter<S>, allowance: Allowance) -> OpenApiRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let deadline_ms = u64::try_from(allowance.deadline.as_millis()).unwrap_or(u64::MAX);
+    let limits = json!({ "body_bytes": allowance.body_bytes, "deadline_ms": deadline_ms });
+    for item in router.get_openapi_mut().paths.paths.values_mut() {
+        item.extensions.get_or_insert_default().insert(LIMITS.to_owned(), limits.clone());
+    }
+    router.route_layer(allow(allowance))
+}
+
+/// What the routes of a path allow, if their description says something else than the usual.
+pub fn allowance(item: &PathItem) -> Option<Allowance> {
+    let limits = item.extensions.as_ref()?.get(LIMITS)?;
+    let number = |key| limits.get(key).and_then(Value::as_u64);
+    let deadline = Duration::from_millis(number("deadline_ms")?);
+    Some(Allowance { body_bytes: number("body_bytes")?, deadline })
+}
 
 /// Completes a document: problems get their media type, every operation its default answer, and
 /// the two kinds of tokens a name (`guest` and `staff`).

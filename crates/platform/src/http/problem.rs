@@ -112,6 +112,16 @@ impl Problem {
         .retry_after(retry_after)
     }
 
+    /// 503 for more than can be worked on at once.
+    pub fn overloaded() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "There is more to do right now than can be done. Try again a little later.",
+        )
+        .retry_after(Duration::from_secs(1))
+    }
+
     /// The same problem with one more wrong field.
     #[must_use]
     pub fn and(mut self, pointer: impl Into<String>, detail: impl Into<String>) -> Self {

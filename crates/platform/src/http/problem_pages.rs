@@ -116,6 +116,12 @@ pub const PAGES: &[ProblemPage] = &[
         "Try again with the same `Idempotency-Key`; if it stays, tell the shop the `trace_id`.",
     ),
     page(
+        502,
+        "answer-lost",
+        "The connection to the service that carries this out broke before its answer came. The request may or may not have been done.",
+        "Repeat it with the same `Idempotency-Key`: it will not be done twice. Without one, ask first how things stand.",
+    ),
+    page(
         503,
         "deadline-exceeded",
         "The request took too long. It may or may not have been done.",
@@ -132,5 +138,11 @@ pub const PAGES: &[ProblemPage] = &[
         "unavailable",
         "Something that this operation needs is out of order for the moment.",
         "Wait as long as `Retry-After` says, then repeat the request.",
+    ),
+    page(
+        504,
+        "answer-late",
+        "The service that carries this out did not answer in time. The request may or may not have been done, or may still be under way.",
+        "Repeat it with the same `Idempotency-Key`: it will not be done twice. Without one, ask first how things stand.",
     ),
 ];

@@ -4,6 +4,8 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+pub mod service;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! What the tests of the whole shop share: a running shop on either engine, people who use it over
 //! HTTP, and a judgement at the end.
 
+pub mod apart;
 pub mod ask;
 pub mod clerk;
 pub mod invoice;

@@ -1,7 +1,7 @@
 //! The real program: started, asked over sockets, told to stop, and killed.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
@@ -180,11 +180,7 @@ token_sha256 = "{hash}"
     }
 
     fn begin(&self, arguments: &[&str]) -> Running {
-        let mut command = self.command(arguments);
-        let log = self.folder.path().join("program.log");
-        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        Running { child: command.spawn().unwrap() }
+        Running::begin(self.command(arguments), &self.folder.path().join("program.log"))
     }
 
     /// What the started programs have complained about.
@@ -199,10 +195,23 @@ pub struct Running {
 }
 
 impl Running {
+    /// Starts it; what it complains about goes to `log`.
+    pub fn begin(mut command: Command, log: &Path) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Self { child: command.spawn().unwrap() }
+    }
+
     async fn until_ready(&self, address: SocketAddr, path: &str) {
+        self.until(address, path, |_| true).await;
+    }
+
+    /// Waits until its answer is what is wanted.
+    pub async fn until(&self, address: SocketAddr, path: &str, done: impl Fn(&Answer) -> bool) {
         loop {
             if let Ok(mut client) = Client::connect(address).await
-                && client.send(Method::GET, path, &[], "").await.is_ok()
+                && let Ok(answer) = client.send(Method::GET, path, &[], "").await
+                && done(&answer)
             {
                 return;
             }

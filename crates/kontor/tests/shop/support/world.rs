@@ -326,12 +326,8 @@ fn site(shop: &Arc<Shop>, clock: &Clock, tasks: &Tasks) -> Router {
 }
 
 /// Fresh databases on the server of `DATABASE_URL`, as many as `service` tells apart.
-async fn databases(service: &str) -> Postgres {
-    let server = std::env::var("DATABASE_URL")
-        .expect("set DATABASE_URL, or run this under scripts/with-postgres");
-    let (client, connection) =
-        tokio_postgres::connect(&server, tokio_postgres::NoTls).await.unwrap();
-    platform::tasks::spawn("test connection", async move { drop(connection.await) });
+pub async fn databases(service: &str) -> Postgres {
+    let client = server().await;
     let shop = Ids::from_system(Clock::system()).uuid().simple().to_string();
     let name =
         |source: Source| format!("test_{shop}{}", service.replace("{service}", source.name()));
@@ -339,8 +335,22 @@ async fn databases(service: &str) -> Postgres {
     for name in names {
         client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
     }
+    let server = server_url();
     let (server, options) = server.split_once('?').unwrap_or((&server, ""));
     let (address, _) = server.rsplit_once('/').unwrap();
     let url = format!("{address}/test_{shop}{service}?{options}");
-    Postgres { url: Credential::new(url.trim_end_matches('?')), connections: 6 }
+    Postgres { url: Credential::new(url.trim_end_matches('?')), connections: 6, ca: None }
+}
+
+fn server_url() -> String {
+    std::env::var("DATABASE_URL")
+        .expect("set DATABASE_URL, or run this under scripts/with-postgres")
+}
+
+/// A connection to the server of `DATABASE_URL`.
+pub async fn server() -> tokio_postgres::Client {
+    let (client, connection) =
+        tokio_postgres::connect(&server_url(), tokio_postgres::NoTls).await.unwrap();
+    platform::tasks::spawn("test connection", async move { drop(connection.await) });
+    client
 }
