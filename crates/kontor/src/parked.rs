@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use contracts::Source;
-use platform::db::Db;
 use platform::kernel::parked::{Decision, List, Parked as Entry, RedriveSome, Settle, Show};
 
 use crate::cli::{Parked, Redrive};
