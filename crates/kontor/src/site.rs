@@ -26,6 +26,8 @@ const ABOUT: &str = "A shop in one program: carts, orders, stock, parcels, payme
     nothing more.\n\n\
     A cart's answer holds the token that opens it, and later its order. Staff have tokens of their own.";
 
+const BACK: &str = include_str!("../templates/back.html");
+
 #[derive(utoipa::OpenApi)]
 #[openapi(info(title = "Kontor", description = ABOUT, license(name = "Apache-2.0", identifier = "Apache-2.0")))]
 struct Document;
@@ -83,8 +85,16 @@ pub fn with_pages(
             [(header::CONTENT_TYPE, "text/css"), (header::CACHE_CONTROL, "public, max-age=3600")];
         (headers, api_page::STYLE)
     };
+    let back = async || {
+        let headers =
+            [(header::CONTENT_SECURITY_POLICY, PAGE_POLICY), (header::CACHE_CONTROL, "no-store")];
+        (headers, Html(BACK))
+    };
     let router = router
         .route("/", get(html.clone()))
+        // Where a payment provider sends shoppers back to, as payment.after_payment_url says unless
+        // told otherwise. It shows nothing of the order: it knows nobody's token.
+        .route("/orders/{id}", get(back))
         .route("/api", get(html))
         .route("/api/openapi.json", get(document))
         .route("/api/style.css", get(style))
@@ -108,6 +118,21 @@ mod tests {
             Value::Array(items) => items.iter().for_each(|item| references(item, found)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
+    }
+
+    #[tokio::test]
+    async fn who_comes_back_from_the_payment_provider_is_told_so() {
+        let shop = Shop::in_memory().await.unwrap();
+        let stopping = platform::tasks::CancellationToken::new();
+        let settings = HttpContext::test_settings(platform::http::Limits::default());
+        let context = HttpContext::new(settings, shop.ids.clone(), shop.clock.clone(), stopping);
+        let site = site(shop.routes(), context, "http://shop.example").unwrap();
+        let path = shop.config.payment.after_payment_url.replace("{order_id}", "an-id");
+        let request = http::Request::get(path).body(axum::body::Body::empty()).unwrap();
+        let answer = tower::ServiceExt::oneshot(site, request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let body = axum::body::to_bytes(answer.into_body(), 64 * 1024).await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("Back at the shop"));
     }
 
     #[tokio::test]
