@@ -315,7 +315,7 @@ async fn staff_see_who_changed_a_product_or_a_category_and_when() {
             .iter()
             .map(|change| {
                 assert_eq!(change["actor"], "staff:catalogue");
-                assert_eq!(change["at"], "2026-11-22T12:00:00Z");
+                assert_eq!(change["at"], "2026-11-22T12:00:00.000000Z");
                 (change["version"].as_i64().unwrap(), change["what"].as_str().unwrap())
             })
             .collect();

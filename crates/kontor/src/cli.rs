@@ -105,12 +105,12 @@ pub struct Run {
 pub struct Import {
     /// The file, one product a line; `-` for standard input.
     pub file: PathBuf,
-    /// Check every line and change nothing.
+    /// Check every line and change nothing. Without a shop, as if for an empty one.
     #[arg(long)]
     pub dry_run: bool,
-    /// Also put the products on sale.
+    /// Leave new products as drafts and others as they are, in place of putting all on sale.
     #[arg(long)]
-    pub publish: bool,
+    pub drafts: bool,
 }
 
 /// What to do with what is parked.

@@ -45,6 +45,14 @@ pub fn is_demo(folder: &Path) -> bool {
 /// When the terminal cannot be written or read.
 pub fn wanted(config: &Config, asked: &Run, out: &mut impl Write) -> Result<bool, Failure> {
     let is_new = config.data.postgres.is_none() && !config.data.folder.join("shop.db").exists();
+    if asked.demo && !is_new {
+        let why = if config.data.postgres.is_some() {
+            "it fills a new shop in one file, and this one is on PostgreSQL".to_owned()
+        } else {
+            format!("the shop in {} is there already, and no demo", config.data.folder.display())
+        };
+        writeln!(out, "--demo does nothing: {why}.")?;
+    }
     let wanted = is_new
         && (asked.demo
             || (!asked.no_demo && somebody_is_there() && ask(&config.data.folder, out)?));
@@ -204,4 +212,27 @@ pub async fn load(
     let products = report.created + report.updated + report.unchanged;
     writeln!(out, "{products} products are on sale.")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    #[test]
+    fn a_demo_that_is_asked_for_and_not_loaded_is_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("shop.db"), "").unwrap();
+        let mut config = Config::default();
+        config.data.folder = folder.path().to_owned();
+        let Command::Run(asked) = Cli::parse_from(["kontor", "run", "--demo"]).command else {
+            panic!("another command");
+        };
+        let mut out = Vec::new();
+        assert!(!wanted(&config, &asked, &mut out).unwrap());
+        let said = String::from_utf8(out).unwrap();
+        assert!(said.contains("--demo does nothing: the shop in"), "{said}");
+    }
 }

@@ -32,11 +32,24 @@ pub async fn import(config: Config, asked: &Import) -> Result<Outcome, Failure> 
         let size = file.metadata()?.len();
         (Box::new(file), Some(size))
     };
-    let shop = Shop::open_part(config, &[Source::Catalogue].into()).await?;
-    let options = Options { dry_run: asked.dry_run, publish: asked.publish };
+    let services = [Source::Catalogue].into();
+    let shop = if asked.dry_run {
+        onlooker(config).await?
+    } else {
+        Shop::open_part(config, &services).await?
+    };
+    let options = Options { dry_run: asked.dry_run, publish: !asked.drafts };
     let report = read(shop.catalogue()?, input, size, options).await?;
     shop.close();
     say(&report)
+}
+
+/// The shop there is, running or not, or one that is gone afterwards: a look makes none.
+async fn onlooker(config: Config) -> Result<Shop, Failure> {
+    if config.data.postgres.is_none() && !config.data.folder.join("shop.db").exists() {
+        return Shop::in_memory().await;
+    }
+    Shop::beside(config).await
 }
 
 fn say(report: &Report) -> Result<Outcome, Failure> {

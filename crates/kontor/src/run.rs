@@ -2,14 +2,12 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use platform::bus::Bus;
 use platform::config::Secret;
 use platform::http::{HttpContext, HttpSettings, Limits, Readiness, internal, serve};
-use platform::service::{Host, Runtime, RuntimeConfig};
-use platform::tasks::Tasks;
+use platform::service::{Runtime, RuntimeConfig};
+use platform::tasks::{CancellationToken, Tasks};
 use platform::telemetry;
 use tokio::net::TcpListener;
 
@@ -17,7 +15,7 @@ use crate::cli::Run;
 use crate::config::{Config, Http};
 use crate::parts::Parts;
 use crate::shop::{Shop, kept_secret};
-use crate::{Failure, Outcome, demo, gateway, site};
+use crate::{Failure, Outcome, demo, gateway, gauges, site};
 
 /// Starts what is asked for, and ends when the process is told to.
 ///
@@ -32,7 +30,7 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     let tasks = Tasks::new();
     let (shop, settings, demo) = open(config, asked, &parts, &tasks, out).await?;
     let readiness = Readiness::new();
-    let services = readiness.part("services");
+    let (services, databases) = (readiness.part("services"), readiness.part("databases"));
     let runtime = RuntimeConfig {
         previous_run_crashed: shop.sqlite.as_ref().is_some_and(|file| file.previous_run_crashed()),
         ..RuntimeConfig::default()
@@ -42,9 +40,12 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
         None => Bus::Inside,
     };
     Runtime::start(shop.hosts(), &bus, runtime, &tasks);
-    tasks.spawn("gauges", gauges(shop.hosts().to_vec(), shop.clock.clone(), tasks.clone()));
+    let gauges = gauges::keep(shop.hosts().to_vec(), shop.clock.clone(), databases, tasks.clone());
+    tasks.spawn("gauges", gauges);
     let limits = settings.limits.clone();
-    answer_operators(inside, readiness, &limits, &tasks)?;
+    // Operators are answered until the last request is.
+    let drained = CancellationToken::new();
+    answer_operators(inside, readiness, &limits, &drained, &tasks)?;
 
     let stopping = tasks.stopping().clone();
     let (ids, clock) = (shop.ids.clone(), shop.clock.clone());
@@ -59,9 +60,17 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     }
     tasks.spawn("signals", stop_on_signal(tasks.clone())?);
     services.set(true);
+    tasks.spawn("farewell", {
+        let stopping = stopping.clone();
+        async move {
+            stopping.cancelled().await;
+            services.set(false);
+        }
+    });
     greet(&shop, &parts, demo.as_deref(), out)?;
 
     serve(public, app, &limits, stopping).await;
+    drained.cancel();
     tasks.stop().await;
     shop.close();
     writeln!(out, "Stopped.")?;
@@ -77,18 +86,19 @@ async fn listeners(http: &Http) -> Result<(TcpListener, TcpListener), Failure> {
     Ok((public, inside))
 }
 
-/// Serves `/livez`, `/readyz` and `/metrics`.
+/// Serves `/livez`, `/readyz` and `/metrics`, until the public listener is `drained`.
 fn answer_operators(
     listener: TcpListener,
     readiness: Readiness,
     limits: &Limits,
+    drained: &CancellationToken,
     tasks: &Tasks,
 ) -> Result<(), Failure> {
     let metrics = telemetry::metrics()?;
     let (routes, limits) = (internal(readiness, metrics.clone()), limits.clone());
-    let stopping = tasks.stopping().clone();
+    let drained = drained.clone();
     tasks.spawn("internal listener", async move {
-        serve(listener, routes, &limits, stopping).await;
+        serve(listener, routes, &limits, drained).await;
     });
     let stopping = tasks.stopping().clone();
     tasks.spawn("metrics", async move {
@@ -184,40 +194,6 @@ fn stop_on_signal(tasks: Tasks) -> Result<impl Future<Output = ()>, Failure> {
         }
         tasks.stopping().cancel();
     })
-}
-
-/// Keeps the business gauges fresh: what waits, what is parked, how much work was done.
-async fn gauges(hosts: Vec<Arc<dyn Host>>, clock: platform::clock::Clock, tasks: Tasks) {
-    use platform::kernel::parked::Count;
-    while !tasks.stopping().is_cancelled() {
-        for host in &hosts {
-            let service = host.source().name();
-            crate::run::work(service, host.db().work());
-            if let Ok(counts) = host.db().read(Count).await {
-                for (kind, state, count) in counts {
-                    let labels =
-                        [("service", service.to_owned()), ("kind", kind), ("state", state)];
-                    metrics::gauge!("inbox_rows", &labels).set(lossless(count));
-                }
-            }
-        }
-        tokio::select! {
-            () = clock.sleep(Duration::from_secs(1)) => {}
-            () = tasks.stopping().cancelled() => {}
-        }
-    }
-}
-
-fn work(service: &'static str, work: platform::db::Work) {
-    metrics::counter!("db_statements_total", "service" => service).absolute(work.statements);
-    metrics::counter!("db_rows_written_total", "service" => service).absolute(work.rows_written);
-    metrics::counter!("db_commits_total", "service" => service).absolute(work.commits);
-}
-
-/// Gauges are floats; a count beyond 2^53 would be rounded.
-#[expect(clippy::cast_precision_loss, reason = "a count of rows stays far below 2^53")]
-fn lossless(count: i64) -> f64 {
-    count as f64
 }
 
 /// Whether somebody can be asked.

@@ -5,5 +5,5 @@ mod plan;
 mod stage;
 
 pub use brief::{BriefLine, OrderBrief};
-pub use plan::{Facts, Pieces, Telling, plan};
+pub use plan::{Facts, Pieces, Telling, Why, plan};
 pub use stage::{Stage, Status};

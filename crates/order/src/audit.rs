@@ -57,6 +57,19 @@ impl Unit for StuckOrders {
     }
 }
 
+/// How many orders there are in each state that has any. Reads the index of states, whole.
+#[derive(Debug, Clone, Copy)]
+pub struct OrdersByStatus;
+
+impl Unit for OrdersByStatus {
+    /// The state as it is written, and how many.
+    type Out = Vec<(String, i64)>;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
+        tx.fetch_all(orders::COUNT_BY_STATUS, &[]).await
+    }
+}
+
 impl FromRow for AuditedOrder {
     fn from_row(row: &Row<'_>) -> Result<Self> {
         let (Json(placed), Json(standing)) = (row.get(0)?, row.get(1)?);

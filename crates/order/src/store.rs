@@ -28,5 +28,6 @@ pub const STATEMENTS: &[&str] = &[
     orders::LIST_BY_EMAIL,
     orders::LIST_BY_NUMBER,
     orders::SELECT_STUCK,
+    orders::COUNT_BY_STATUS,
     orders::SELECT_AUDIT,
 ];

@@ -6,6 +6,7 @@ mod lists;
 mod stock;
 
 pub use audit::{Audit, ClaimRow, LedgerRow, ReadAudit, ShelfRow};
+pub use claims::HoldsPastDue;
 pub(crate) use claims::{
     StoredClaim, expired_after, insert_claims, insert_parcels, load_claims, load_parcels,
     order_of_parcel, update_claims, update_parcels,
@@ -24,6 +25,7 @@ use platform::db::Error;
 pub const STATEMENTS: &[&str] = &[
     claims::SELECT,
     claims::SELECT_EXPIRED,
+    claims::COUNT_EXPIRED,
     claims::INSERT,
     claims::UPDATE,
     claims::SELECT_PARCELS,

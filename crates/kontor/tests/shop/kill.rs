@@ -180,7 +180,7 @@ async fn stocked(place: &Place) {
         .collect();
     let file = place.folder.path().join("products.jsonl");
     std::fs::write(&file, lines.join("\n")).unwrap();
-    let imported = place.run(&["import", &file.display().to_string(), "--publish"]);
+    let imported = place.run(&["import", &file.display().to_string()]);
     assert_eq!(imported.code, 0, "{imported:?}");
     let (running, _) = place.start().await;
     let items: Vec<Value> =

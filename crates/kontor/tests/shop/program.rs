@@ -1,7 +1,11 @@
 //! The command line of the real program: what it says, what it refuses, and its exit codes.
 
+use std::time::Duration;
+
 use http::Method;
+use platform::clock::Clock;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::program::{Client, Place, STAFF, Said, bare, said};
 use crate::support::shopper::text;
@@ -218,11 +222,12 @@ async fn an_import_tells_every_bad_line_and_takes_the_rest() {
     let dry = place.run(&["import", &file, "--dry-run"]);
     assert_eq!(dry.code, 2, "{dry:?}");
     assert!(dry.out.starts_with("Nothing was changed."), "{dry:?}");
+    assert!(!place.data().exists(), "a look makes no shop");
     for told in ["line 2", "colour", "line 4 at /name", "line 4 at /variants/0/weight_g", "line 6"]
     {
         assert!(dry.err.contains(told), "{told} is not in {}", dry.err);
     }
-    let real = place.run(&["import", &file, "--publish"]);
+    let real = place.run(&["import", &file]);
     assert_eq!(real.code, 2, "{real:?}");
     assert!(real.out.contains("2 products new"), "{real:?}");
     assert!(real.out.contains("3 lines refused"), "{real:?}");
@@ -234,7 +239,7 @@ async fn an_import_tells_every_bad_line_and_takes_the_rest() {
         products["items"].as_array().unwrap().iter().map(|item| text(&item["handle"])).collect();
     assert_eq!(names, ["cup", "pot"]);
     assert_eq!(running.stop().await.code(), Some(0), "{}", place.log());
-    let again = place.run(&["import", &file, "--publish"]);
+    let again = place.run(&["import", &file]);
     assert!(again.out.contains("2 as they were"), "{again:?}");
     assert_eq!(place.run(&["import", "nowhere.jsonl"]).code, 1);
 }
@@ -262,6 +267,41 @@ async fn a_token_for_staff_opens_the_office() {
         client.send(Method::GET, "/api/v1/orders", &headers, "").await.unwrap().status.as_u16()
     };
     assert_eq!((status(token).await, status(STAFF).await, status("kst_x").await), (200, 200, 401));
+    assert_eq!(running.stop().await.code(), Some(0), "{}", place.log());
+}
+
+#[tokio::test]
+async fn a_shop_that_is_asked_to_stop_is_not_ready_while_it_answers_its_last_request() {
+    let place = Place::new().await;
+    let (running, _) = place.start().await;
+    let ready = async || {
+        let mut inside = Client::connect(place.internal).await.ok()?;
+        let seen = inside.send(Method::GET, "/readyz", &[], "").await.ok()?;
+        Some((seen.status.as_u16(), seen.text))
+    };
+    while ready().await.is_none_or(|(status, _)| status != 200) {
+        Clock::system().sleep(Duration::from_millis(5)).await;
+    }
+    // A request whose body is not complete yet; the other one shows that it has been taken up.
+    let mut last = tokio::net::TcpStream::connect(place.listen).await.unwrap();
+    let head = "POST /api/v1/carts HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                expect: 100-continue\r\ncontent-length: 2\r\n\r\n";
+    last.write_all(head.as_bytes()).await.unwrap();
+    let mut go_on = [0; 12];
+    last.read_exact(&mut go_on).await.unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100");
+    running.terminate();
+    let seen = loop {
+        let seen = ready().await.expect("operators are answered until the end");
+        if seen.0 != 200 {
+            break seen;
+        }
+    };
+    assert!(seen.0 == 503 && seen.1.contains("services"), "{seen:?}");
+    last.write_all(b"{}").await.unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("HTTP/1.1 "), "{answer}");
     assert_eq!(running.stop().await.code(), Some(0), "{}", place.log());
 }
 

@@ -24,9 +24,9 @@ pub struct Telling {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Facts {
-    /// Why.
+    /// Why. Never what somebody has typed: that was written for somebody else.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub why: Option<Why>,
     /// Where the customer does what has to be done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
@@ -53,6 +53,32 @@ pub struct Facts {
     pub pieces: Vec<Pieces>,
 }
 
+/// A reason that customers are told, in their language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// There are not enough of the goods.
+    SoldOut,
+    /// Goods that should have been there were not found.
+    NotFound,
+    /// Part of the order has left the house.
+    HasLeft,
+}
+
+impl Why {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::SoldOut, Self::NotFound, Self::HasLeft];
+
+    /// Its name among the texts.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::SoldOut => "why.sold_out",
+            Self::NotFound => "why.not_found",
+            Self::HasLeft => "why.has_left",
+        }
+    }
+}
+
 /// Some pieces of one unit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pieces {
@@ -75,15 +101,16 @@ fn payload(payload: &Payload, version: i64) -> Option<Telling> {
     let (order_id, stage, part, facts) = match payload {
         Payload::OrderPlaced(e) => (e.order_id, Stage::OrderPlaced, once(), Facts::default()),
         Payload::OrderConfirmed(e) => (e.order_id, Stage::OrderConfirmed, once(), Facts::default()),
-        Payload::OrderFailed(e) => (e.order_id, Stage::OrderFailed, once(), because(&e.reason)),
+        Payload::OrderFailed(e) => (e.order_id, Stage::OrderFailed, once(), because(Why::SoldOut)),
         Payload::OrderExpired(e) => (e.order_id, Stage::OrderExpired, once(), Facts::default()),
-        Payload::OrderCancelled(e) => {
-            (e.order_id, Stage::OrderCancelled, once(), because(&e.reason))
+        // Its reason is the customer's own, or what staff wrote for each other.
+        Payload::OrderCancelled(e) => (e.order_id, Stage::OrderCancelled, once(), Facts::default()),
+        Payload::CancelRefused(e) => {
+            (e.order_id, Stage::CancelRefused, nth(), because(Why::HasLeft))
         }
-        Payload::CancelRefused(e) => (e.order_id, Stage::CancelRefused, nth(), because(&e.reason)),
         Payload::OrderReduced(e) => {
             let facts =
-                Facts { amount: Some(e.owed), pieces: pieces(&e.lines), ..because(&e.reason) };
+                Facts { amount: Some(e.owed), pieces: pieces(&e.lines), ..because(Why::NotFound) };
             (e.order_id, Stage::OrderReduced, nth(), facts)
         }
         Payload::PaymentActionRequired(e) => {
@@ -149,8 +176,8 @@ fn payload(payload: &Payload, version: i64) -> Option<Telling> {
     Some(Telling { order_id, stage, part, facts })
 }
 
-fn because(reason: &str) -> Facts {
-    Facts { reason: Some(reason.to_owned()), ..Facts::default() }
+fn because(why: Why) -> Facts {
+    Facts { why: Some(why), ..Facts::default() }
 }
 
 fn about(amount: Money) -> Facts {
@@ -163,7 +190,10 @@ fn pieces(lines: &[LineQuantity]) -> Vec<Pieces> {
 
 #[cfg(test)]
 mod tests {
-    use contracts::events::{PaymentDeclined, ShipmentDispatched, StockReserved};
+    use contracts::events::{
+        CancelRefused, OrderCancelled, OrderFailed, PaymentDeclined, ShipmentDispatched,
+        StockReserved,
+    };
     use contracts::{Id, ShipmentId};
     use uuid::Uuid;
 
@@ -201,6 +231,21 @@ mod tests {
         };
         let (first, second) = (payload(&declined(4), 3), payload(&declined(3), 6));
         assert_ne!(first.unwrap().part, second.unwrap().part);
+    }
+
+    #[test]
+    fn what_staff_wrote_for_each_other_is_in_no_message() {
+        let (order_id, cart_id) = (order(), Id::from_uuid(Uuid::from_u128(3)));
+        let reason = || "smells of fraud".to_owned();
+        let events: [Payload; 3] = [
+            OrderCancelled { order_id, cart_id, reason: reason() }.into(),
+            OrderFailed { order_id, cart_id, reason: reason() }.into(),
+            CancelRefused { order_id, reason: reason() }.into(),
+        ];
+        for event in events {
+            let told = serde_json::to_string(&payload(&event, 2).unwrap().facts).unwrap();
+            assert!(!told.contains("fraud"), "{told}");
+        }
     }
 
     #[test]

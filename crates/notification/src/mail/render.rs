@@ -15,7 +15,7 @@ use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
 use serde::Serialize;
 
 use super::texts::{Language, Texts};
-use crate::domain::{BriefLine, Facts, OrderBrief, Pieces, Stage};
+use crate::domain::{BriefLine, Facts, OrderBrief, Pieces, Stage, Why};
 
 /// Subjects are texts like any other, so they have no template of their own.
 const SUBJECT_NAME: &str = "subject";
@@ -215,7 +215,8 @@ struct Row<'a> {
 
 #[derive(Serialize)]
 struct FactsView<'a> {
-    reason: Option<&'a str>,
+    /// The key of its text.
+    why: Option<&'static str>,
     url: Option<&'a str>,
     until: Option<String>,
     attempts_left: Option<i64>,
@@ -254,7 +255,7 @@ impl<'a> View<'a> {
             placed_at: language.time(order.placed_at),
         };
         let facts_view = FactsView {
-            reason: facts.reason.as_deref(),
+            why: facts.why.map(Why::key),
             url: facts.url.as_deref(),
             until: facts.until.map(|until| language.time(until)),
             attempts_left: facts.attempts_left,
@@ -299,7 +300,7 @@ mod tests {
 
     fn facts() -> Facts {
         serde_json::from_value(serde_json::json!({
-            "reason": "a reason", "url": "https://pay.example/x?a=1&b=2", "until": "2026-11-22T12:15:00Z",
+            "why": "sold_out", "url": "https://pay.example/x?a=1&b=2", "until": "2026-11-22T12:15:00Z",
             "attempts_left": 2, "amount": {"amount_minor": 500, "currency": "EUR"},
             "document": "INV-2026-000001", "carrier": "DHL", "tracking": "00340",
             "pieces": [{"sku": "C-1", "quantity": 1}],
@@ -335,6 +336,24 @@ mod tests {
             Texts::read(json).unwrap().keys().cloned().collect()
         };
         assert_eq!(keys("texts.en.json"), keys("texts.de.json"));
+    }
+
+    #[test]
+    fn every_reason_is_told_in_the_language_of_the_reader() {
+        let templates = built_in();
+        for (language, words) in [
+            ("en", ["not available", "not found", "already left"]),
+            ("de", ["nicht mehr vorrätig", "nicht auffindbar", "bereits verlassen"]),
+        ] {
+            for (why, words) in Why::ALL.iter().zip(words) {
+                let facts = Facts { why: Some(*why), ..facts() };
+                for stage in [Stage::OrderFailed, Stage::OrderReduced, Stage::CancelRefused] {
+                    let mail = templates.render(stage, &order(language, "Anna"), &facts).unwrap();
+                    let told = mail.text.contains(words) && mail.html.contains(words);
+                    assert!(told, "{why:?} in {}", mail.text);
+                }
+            }
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub(crate) const LIST_BY_NUMBER: &str = "SELECT placed, standing, CAST(0 AS bigi
     AND ($5 = '' OR lower(email) = lower($5)) ORDER BY id DESC LIMIT $2";
 pub(super) const SELECT_STUCK: &str = "SELECT id, number, deadline FROM orders \
     WHERE status = 'pending' AND deadline < $1 ORDER BY deadline, id LIMIT $2";
+pub(crate) const COUNT_BY_STATUS: &str = "SELECT status, CAST(count(*) AS bigint) FROM orders \
+    GROUP BY status ORDER BY status LIMIT 100";
 pub(crate) const SELECT_AUDIT: &str =
     "SELECT placed, standing FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
 

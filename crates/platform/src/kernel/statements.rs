@@ -82,8 +82,10 @@ statements! {
     redrive_parked = "UPDATE {s}_inbox SET state = 'waiting', attempts = 0, waits = 0, created_at = $1, due_at = $1 \
         WHERE (reaction, id) IN (SELECT reaction, id FROM {s}_inbox \
         WHERE state = 'parked' AND created_at < $1 ORDER BY created_at, id LIMIT 1000)";
-    count_inbox = "SELECT kind, state, CAST(count(*) AS bigint) FROM {s}_inbox \
-        WHERE state <> 'done' GROUP BY kind, state ORDER BY kind, state LIMIT 100";
+    count_inbox = "SELECT kind, state, CAST(count(*) AS bigint) FROM {s}_inbox WHERE state = 'waiting' GROUP BY kind, state \
+        UNION ALL SELECT kind, state, CAST(count(*) AS bigint) FROM {s}_inbox WHERE state = 'parked' GROUP BY kind, state \
+        UNION ALL SELECT kind, state, CAST(count(*) AS bigint) FROM {s}_inbox WHERE state IN ('trying', 'discarded') GROUP BY kind, state \
+        ORDER BY 1, 2 LIMIT 100";
     delete_handled = "DELETE FROM {s}_inbox WHERE (reaction, id) IN (SELECT reaction, id FROM {s}_inbox \
         WHERE state IN ('done', 'trying', 'discarded') AND due_at < $1 ORDER BY reaction, id LIMIT 1000)";
 

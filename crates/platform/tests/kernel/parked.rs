@@ -78,6 +78,21 @@ async fn everything_that_is_parked_is_tried_again_at_once_and_nothing_that_comes
 }
 
 #[tokio::test]
+async fn what_waits_is_parked_or_discarded_is_counted_and_what_is_done_is_not() {
+    let clock = Clock::standing_at(NOON);
+    for db in houses(&clock).await {
+        let (_, host) = Probe::<House>::on(&db);
+        park(&db, &host, &clock, "error 1").await;
+        decide(&db, Decision::Discard).await;
+        park(&db, &host, &clock, "error 2").await;
+        host.deliver(vec![resumed(&db, "error 3"), resumed(&db, "good")]).await.unwrap();
+        let counted = ["discarded", "parked", "waiting"];
+        let counted = counted.map(|state| ("event".to_owned(), state.to_owned(), 1));
+        assert_eq!(db.read(Count).await.unwrap(), counted);
+    }
+}
+
+#[tokio::test]
 async fn what_is_discarded_stays_known_and_is_never_handled() {
     let clock = Clock::standing_at(NOON);
     for db in houses(&clock).await {

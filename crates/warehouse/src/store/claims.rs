@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use contracts::{OrderId, ShipmentId, Timestamp};
-use platform::db::{Expect, FromRow, Json, Result, Row, Tx};
+use platform::db::{Expect, FromRow, Json, Result, Row, Tx, Unit};
 use platform::params;
 
 use crate::domain::{Claim, Parcel};
@@ -14,6 +14,8 @@ pub(super) const SELECT_EXPIRED: &str = "SELECT order_id, version, document FROM
     WHERE state = 'held' AND expires_at <= $1 \
     AND (expires_at > $2 OR (expires_at = $2 AND order_id > $3)) \
     ORDER BY expires_at, order_id LIMIT $4";
+pub(super) const COUNT_EXPIRED: &str = "SELECT CAST(count(*) AS bigint) FROM warehouse_claims \
+    WHERE state = 'held' AND expires_at <= $1";
 pub(super) const INSERT: &str = "INSERT INTO warehouse_claims \
     (order_id, version, state, expires_at, document) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (order_id) DO NOTHING";
@@ -47,6 +49,20 @@ impl FromRow for StoredClaim {
 /// The claims of these orders, as far as there are any. `orders` come sorted.
 pub(crate) async fn load_claims(tx: &mut Tx<'_>, orders: &[OrderId]) -> Result<Vec<StoredClaim>> {
     tx.fetch_many(SELECT, orders.iter().map(|order| params![*order])).await
+}
+
+/// How many holds have run out and are not released yet: a figure to watch.
+#[derive(Debug, Clone, Copy)]
+pub struct HoldsPastDue;
+
+impl Unit for HoldsPastDue {
+    type Out = i64;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<i64> {
+        let now = tx.now();
+        let row: Option<(i64,)> = tx.fetch_optional(COUNT_EXPIRED, &params![now]).await?;
+        Ok(row.map_or(0, |(count,)| count))
+    }
 }
 
 /// Claims whose hold had run out by `now`, behind the claim at `after`, oldest first.
