@@ -80,6 +80,7 @@ fn refused(refusal: &Refusal) -> Problem {
         | Refusal::NothingToPayOut
         | Refusal::NothingToRetry
         | Refusal::TransferTakesLonger
+        | Refusal::NothingIsDelivered
         | Refusal::NoAttemptLeft
         | Refusal::NotConflicted(_)
         | Refusal::Busy

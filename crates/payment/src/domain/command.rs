@@ -417,6 +417,9 @@ pub enum Refusal {
         "a transfer takes longer than this order waits: it has to be chosen when an order is placed"
     )]
     TransferTakesLonger,
+    /// Nobody comes to the door to be paid.
+    #[error("nothing of this order is delivered, so nothing can be paid on delivery")]
+    NothingIsDelivered,
     /// The customer has tried often enough.
     #[error("no further attempt to pay is allowed")]
     NoAttemptLeft,

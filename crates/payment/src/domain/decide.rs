@@ -45,7 +45,7 @@ impl Payment {
                     method: Some(method.clone()),
                     tried: false,
                 };
-                self.choose(choice, moment)
+                self.choose(choice, bill, moment)
             }
             Command::Answer { operation, reply } => Ok(self.answer(*operation, reply, moment)),
             Command::NeverArrived { operation } => Ok(self.never_arrived(*operation, moment)),
@@ -85,7 +85,7 @@ impl Payment {
         }
     }
 
-    fn choose(&self, choice: Choice, moment: Moment) -> Result<Vec<Event>, Refusal> {
+    fn choose(&self, choice: Choice, bill: &Bill, moment: Moment) -> Result<Vec<Event>, Refusal> {
         if !self.is_open() {
             return Err(Refusal::OrderEnded);
         }
@@ -94,12 +94,12 @@ impl Payment {
         }
         match &self.intent {
             Intent::Noted | Intent::RequiresMethod { .. } | Intent::AwaitingTransfer => {
-                self.allows(&choice)?;
+                self.allows(&choice, bill)?;
                 Ok(vec![Event::MethodChosen { choice }])
             }
             // What waits for the shopper is given up first, and only one change at a time.
             Intent::RequiresAction { .. } if self.operation.is_none() => {
-                self.allows(&choice)?;
+                self.allows(&choice, bill)?;
                 Ok(vec![Event::MethodChosen { choice }])
             }
             Intent::RequiresAction { .. }
@@ -115,13 +115,15 @@ impl Payment {
         }
     }
 
-    /// Whether there is time and leave for another way to pay.
-    fn allows(&self, choice: &Choice) -> Result<(), Refusal> {
+    /// Whether there is time, leave and occasion for another way to pay.
+    fn allows(&self, choice: &Choice, bill: &Bill) -> Result<(), Refusal> {
         let Some(method) = &choice.method else { return Ok(()) };
         let late = method.terms == PaymentTerms::Transfer
             && self.placed_terms != Some(PaymentTerms::Transfer);
         if late {
             Err(Refusal::TransferTakesLonger)
+        } else if method.terms == PaymentTerms::OnDelivery && !bill.ships() {
+            Err(Refusal::NothingIsDelivered)
         } else if method.provider.is_some() && self.attempts_left() == 0 {
             Err(Refusal::NoAttemptLeft)
         } else {

@@ -59,6 +59,16 @@ fn settled_by(given: &Given, before: &super::Payment) -> Vec<Settled> {
 }
 
 #[test]
+fn an_order_of_which_nothing_is_delivered_cannot_change_to_paying_on_delivery() {
+    let declined_once =
+        || Given::an_order_paid_with(card()).when(Command::Begin).answered(declined());
+    let mut given = declined_once();
+    given.bill.lines.iter_mut().for_each(|line| line.requires_shipping = false);
+    assert_eq!(given.try_to(&choose(on_delivery())), Err(Refusal::NothingIsDelivered));
+    assert!(declined_once().try_to(&choose(on_delivery())).is_ok());
+}
+
+#[test]
 fn an_order_that_waits_for_minutes_cannot_change_to_a_transfer_that_takes_days() {
     let mut given = Given::an_order_paid_with(card()).when(Command::Begin).answered(declined());
     assert_eq!(given.try_to(&choose(transfer())), Err(Refusal::TransferTakesLonger));
