@@ -219,6 +219,29 @@ async fn an_instance_that_always_fails_is_left_alone_until_one_request_finds_it_
 }
 
 #[tokio::test]
+async fn when_the_other_instance_goes_the_one_that_was_left_alone_is_tried_at_once() {
+    let absent = nobody().await;
+    let program = service(orders()).await;
+    let limits = ClientLimits { failures: 1, left_alone_ms: 60_000, ..ClientLimits::default() };
+    let client = client(&[absent, program.address], limits);
+    for _ in 0..5 {
+        assert_eq!(text(get(&client, "/orders").await).await, "orders");
+    }
+    // The first comes back, and the second goes, long before the first would be asked again.
+    let (listener, stop) =
+        (tokio::net::TcpListener::bind(absent).await.unwrap(), CancellationToken::new());
+    let stopping = stop.clone();
+    platform::tasks::spawn("back again", async move {
+        platform::http::serve(listener, edge(orders()), &Limits::default(), stopping).await
+    });
+    program.stopped().await;
+    for _ in 0..5 {
+        assert_eq!(text(get(&client, "/orders").await).await, "orders");
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
 async fn more_than_may_be_under_way_at_once_is_turned_away() {
     let router = orders().route("/never", on_get(std::future::pending::<&'static str>));
     let program = service(router).await;

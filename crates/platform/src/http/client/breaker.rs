@@ -51,11 +51,12 @@ impl Breaker {
         Self { failures: failures.max(1), left_alone, state }
     }
 
-    /// Whether a request may go now; if not, after how long.
-    pub(super) fn admit(&self, now: Instant) -> Result<Pass, Duration> {
+    /// Whether a request may go now; if not, after how long. One that has failed `elsewhere` may be the
+    /// one that tries, however short the address has been left alone.
+    pub(super) fn admit(&self, now: Instant, elsewhere: bool) -> Result<Pass, Duration> {
         self.with(|state| match *state {
             State::Closed { .. } => Ok(Pass::Usual),
-            State::Open { until } if until <= now => {
+            State::Open { until } if until <= now || elsewhere => {
                 *state = State::Tried;
                 Ok(Pass::Trial)
             }
@@ -118,17 +119,17 @@ mod tests {
     fn an_address_that_fails_thrice_in_a_row_is_left_alone_and_then_tried_by_one() {
         let (breaker, now) = (Breaker::new(3, PAUSE), Instant::now());
         assert_eq!((breaker.failed(now), breaker.failed(now)), (None, None));
-        assert_eq!(breaker.admit(now), Ok(Pass::Usual));
+        assert_eq!(breaker.admit(now, false), Ok(Pass::Usual));
         assert_eq!(breaker.failed(now), Some(Change::Opened));
-        assert_eq!(breaker.admit(now), Err(PAUSE));
+        assert_eq!(breaker.admit(now, false), Err(PAUSE));
         let later = now + PAUSE;
-        assert_eq!(breaker.admit(later), Ok(Pass::Trial));
-        assert!(breaker.admit(later).is_err(), "one at a time");
+        assert_eq!(breaker.admit(later, false), Ok(Pass::Trial));
+        assert!(breaker.admit(later, false).is_err(), "one at a time");
         assert_eq!(breaker.failed(later), None);
-        assert_eq!(breaker.admit(later), Err(PAUSE));
-        assert_eq!(breaker.admit(later + PAUSE), Ok(Pass::Trial));
+        assert_eq!(breaker.admit(later, false), Err(PAUSE));
+        assert_eq!(breaker.admit(later + PAUSE, false), Ok(Pass::Trial));
         assert_eq!(breaker.succeeded(), Some(Change::Closed));
-        assert_eq!(breaker.admit(later + PAUSE), Ok(Pass::Usual));
+        assert_eq!(breaker.admit(later + PAUSE, false), Ok(Pass::Usual));
     }
 
     #[test]
@@ -145,10 +146,19 @@ mod tests {
         let (breaker, now) = (Breaker::new(1, PAUSE), Instant::now());
         breaker.failed(now);
         let later = now + PAUSE;
-        assert_eq!(breaker.admit(later), Ok(Pass::Trial));
+        assert_eq!(breaker.admit(later, false), Ok(Pass::Trial));
         breaker.abandoned(Pass::Usual, later);
-        assert!(breaker.admit(later).is_err());
+        assert!(breaker.admit(later, false).is_err());
         breaker.abandoned(Pass::Trial, later);
-        assert_eq!(breaker.admit(later), Ok(Pass::Trial));
+        assert_eq!(breaker.admit(later, false), Ok(Pass::Trial));
+    }
+
+    #[test]
+    fn who_failed_elsewhere_tries_at_once_what_is_left_alone() {
+        let (breaker, now) = (Breaker::new(1, PAUSE), Instant::now());
+        breaker.failed(now);
+        assert_eq!(breaker.admit(now, false), Err(PAUSE));
+        assert_eq!(breaker.admit(now, true), Ok(Pass::Trial));
+        assert!(breaker.admit(now, true).is_err(), "one at a time");
     }
 }

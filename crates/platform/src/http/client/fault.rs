@@ -33,15 +33,15 @@ pub enum Unanswered {
 impl From<Unanswered> for Problem {
     fn from(why: Unanswered) -> Self {
         match why {
-            Unanswered::TooMuch => Self::overloaded(),
-            Unanswered::Unreachable { retry_after } => Self::unavailable(retry_after),
-            Unanswered::Lost => Self::new(
+            Unanswered::TooMuch => Problem::overloaded(),
+            Unanswered::Unreachable { retry_after } => Problem::unavailable(retry_after),
+            Unanswered::Lost => Problem::new(
                 StatusCode::BAD_GATEWAY,
                 "answer-lost",
                 "The answer was lost on its way. It may still have been done: ask, or repeat it under the same \
                  Idempotency-Key.",
             ),
-            Unanswered::Late => Self::new(
+            Unanswered::Late => Problem::new(
                 StatusCode::GATEWAY_TIMEOUT,
                 "answer-late",
                 "The answer did not come in time. It may still have been done: ask, or repeat it under the same \

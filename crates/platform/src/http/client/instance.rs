@@ -44,9 +44,10 @@ impl Instance {
         self.under_way.load(Ordering::Relaxed)
     }
 
-    /// A try, if it may be asked now; if not, after how long.
-    pub(super) fn admit(self: &Arc<Self>) -> Result<Try, Duration> {
-        let pass = self.breaker.admit(Instant::now())?;
+    /// A try, if it may be asked now, by a request that has failed `elsewhere` or not; if it may not,
+    /// after how long.
+    pub(super) fn admit(self: &Arc<Self>, elsewhere: bool) -> Result<Try, Duration> {
+        let pass = self.breaker.admit(Instant::now(), elsewhere)?;
         self.under_way.fetch_add(1, Ordering::Relaxed);
         Ok(Try { instance: Arc::clone(self), pass, is_judged: false })
     }

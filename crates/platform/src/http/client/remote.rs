@@ -113,7 +113,7 @@ impl Remote {
         let is_repeatable = is_repeatable(&head);
         let body = Outgoing::of(body, is_repeatable).await.map_err(Unanswered::Asker)?;
         self.budget.deposit();
-        let mut attempt = self.choose(&[])?;
+        let mut attempt = self.choose(&[], false)?;
         let mut tried = Vec::new();
         let outcome = loop {
             let began = Instant::now();
@@ -131,7 +131,7 @@ impl Remote {
             if !(may_again && is_left && self.budget.withdraw()) {
                 break outcome;
             }
-            let Ok(next) = self.choose(&tried) else { break outcome };
+            let Ok(next) = self.choose(&tried, outcome.is_err()) else { break outcome };
             attempt = next;
             self.stats.retried.increment(1);
             self.pause(tried.len()).await;
@@ -146,8 +146,9 @@ impl Remote {
     }
 
     /// An instance that may be asked now: one that was not tried, if there is one, and among those
-    /// the one with the least to do.
-    fn choose(&self, tried: &[usize]) -> Result<Try, Unanswered> {
+    /// the one with the least to do. After a failure also one that is left alone: it may be well again,
+    /// and the only one that is.
+    fn choose(&self, tried: &[usize], has_failed: bool) -> Result<Try, Unanswered> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let count = self.instances.len();
         let mut order: Vec<&Arc<Instance>> =
@@ -155,7 +156,7 @@ impl Remote {
         order.sort_by_key(|instance| (tried.contains(&instance.index), instance.under_way()));
         let mut soonest = Duration::MAX;
         for instance in order {
-            match instance.admit() {
+            match instance.admit(has_failed) {
                 Ok(attempt) => return Ok(attempt),
                 Err(after) => soonest = soonest.min(after),
             }
