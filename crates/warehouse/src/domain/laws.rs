@@ -227,12 +227,13 @@ fn good_way(order: u128) -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn opening() -> impl Strategy<Value = Vec<Step>> {
-    prop::collection::vec(1..12_i64, 3).prop_map(|quantities| {
-        let receive = |(name, quantity): (&str, i64)| {
+    prop::collection::vec((1..12_i64, 0..6_i64), 3).prop_map(|shelves| {
+        let stock = |(name, (quantity, limit)): (&str, (i64, i64))| {
             let sku: Sku = name.parse().unwrap();
-            Step::Shelf(sku, Place::main(), ShelfCommand::Receive { quantity })
+            [ShelfCommand::Receive { quantity }, ShelfCommand::LimitBackorder { limit }]
+                .map(|command| Step::Shelf(sku.clone(), Place::main(), command))
         };
-        ["A", "B", "C"].into_iter().zip(quantities).map(receive).collect()
+        ["A", "B", "C"].into_iter().zip(shelves).flat_map(stock).collect()
     })
 }
 
