@@ -75,7 +75,7 @@ test: install-tools ## Everything: checks, tests on both engines, documentation,
 
 # One server of each kind for all of it: `make test` sees to that.
 .PHONY: test-all
-test-all: check test-unit doc test-doc test-api test-simulation
+test-all: check test-unit doc test-doc test-readme test-api test-simulation
 
 .PHONY: check
 check: install-tools ## What can be checked without running: format, lints, licences, docs, house rules
@@ -111,6 +111,11 @@ test-doc: ## The examples in the documentation
 test-simulation: ## The crash matrix, SEEDS (3000) seeds of the whole shop, and planted bugs to be found
 	$(call step,simulation)
 	$(SIMULATION) test --seeds $(SEEDS)
+
+.PHONY: test-readme
+test-readme: ## The README's lines, as they stand, against the demo shop of the real program
+	$(call step,README)
+	scripts/test-readme
 
 .PHONY: test-api
 test-api: ## The running program against its own OpenAPI, by schemathesis

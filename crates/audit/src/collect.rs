@@ -1,20 +1,23 @@
 //! Reads the facts from the services' databases, each through the audit unit of its service.
 //!
-//! Each database is read in one transaction of its own: on one file between two commits that is one
-//! moment, on servers under load it is not, and only what each service says of itself is exact.
+//! Each database is read in one transaction of its own: what a service says of itself is of one
+//! moment. What follows from something is read before it: messages and parcels before the money,
+//! and orders last. So a shop that goes on meanwhile never shows a payment of an order that is not
+//! there; but what was read first may have gone on since, and whoever compares two services looks
+//! at orders that have been at rest for a while ([`live`](crate::live)).
 
+mod backlog;
 mod money;
 mod orders;
 mod stock;
 
 use std::collections::BTreeMap;
 
-use contracts::{OrderId, Source};
+use contracts::{Actor, OrderId, Source};
 use notification::store::Page;
 use platform::db::{Db, Result};
-use platform::kernel::parked;
 
-use crate::facts::{Backlog, Facts, Message};
+use crate::facts::{Facts, Message};
 
 /// The databases of a shop.
 #[derive(Debug, Clone)]
@@ -45,13 +48,14 @@ impl Databases {
 /// # Errors
 /// When a database cannot be read.
 pub async fn collect(databases: &Databases) -> Result<Facts> {
-    let mut facts = Facts { orders: orders::read(&databases.order).await?, ..Facts::default() };
+    let mut facts = Facts::default();
+    for db in &databases.all {
+        facts.backlog.extend(backlog::read(db).await?);
+    }
+    facts.messages = messages(&databases.notification).await?;
     stock::read(&databases.warehouse, &mut facts).await?;
     money::read(&databases.payment, &mut facts).await?;
-    facts.messages = messages(&databases.notification).await?;
-    for db in &databases.all {
-        facts.backlog.extend(backlog(db).await?);
-    }
+    facts.orders = orders::read(&databases.order).await?;
     Ok(facts)
 }
 
@@ -62,31 +66,15 @@ async fn messages(db: &Db) -> Result<Vec<Message>> {
         let page = db.read(Page { before, order_id: None, limit: LIMIT }).await?;
         let Some(last) = page.last() else { return Ok(all) };
         before = Some(last.id);
-        all.extend(page.iter().map(|letter| Message {
-            order_id: OrderId::from_uuid(letter.order_id.uuid()),
-            about: format!("{} {} {}", letter.stage.name(), letter.part, letter.copy),
+        all.extend(page.into_iter().map(|letter| Message {
             id: letter.id,
+            order_id: OrderId::from_uuid(letter.order_id.uuid()),
+            stage: letter.stage.name(),
+            is_ordered_copy: matches!(letter.actor, Actor::Staff(_)),
+            created_at: letter.created_at,
             is_sent: letter.status != notification::domain::Status::Pending,
             is_mailed: letter.status == notification::domain::Status::Sent,
+            part: letter.part,
         }));
     }
-}
-
-async fn backlog(db: &Db) -> Result<Vec<Backlog>> {
-    let counts = db.read(parked::Count).await?;
-    let mut all = Vec::with_capacity(counts.len());
-    for (kind, state, count) in counts {
-        let why = if state == "parked" {
-            let first = db.read(parked::List { after: None, limit: 1 }).await?;
-            first.first().map(|one| {
-                let error = one.error.as_deref().unwrap_or("");
-                format!("{} {}: {error}", one.reaction, one.id)
-            })
-        } else {
-            None
-        };
-        let service = db.source().name().to_owned();
-        all.push(Backlog { service, kind, state, count, why: why.unwrap_or_default() });
-    }
-    Ok(all)
 }

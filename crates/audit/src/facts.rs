@@ -1,5 +1,7 @@
 //! What an audit looks at: plain facts, read from the services and freed of their types.
 
+use std::collections::BTreeMap;
+
 use contracts::{
     Currency, LineId, MessageId, OperationId, OrderId, PaymentId, ShipmentId, Sku, Timestamp,
 };
@@ -79,6 +81,8 @@ pub struct Order {
     pub currency: Currency,
     /// What was agreed.
     pub total_minor: i64,
+    /// What is owed after reductions, goodwill not taken off.
+    pub owed_minor: i64,
     /// What is due after reductions and goodwill.
     pub due_minor: i64,
     /// What it knows to have come.
@@ -89,6 +93,10 @@ pub struct Order {
     pub refunded_minor: i64,
     /// What was ordered.
     pub lines: Vec<OrderLine>,
+    /// How far it knows each of its parcels to have come.
+    pub parcels: BTreeMap<ShipmentId, ParcelState>,
+    /// When anything was last said about it, by whichever service.
+    pub changed_at: Timestamp,
 }
 
 /// A line of an order, as it was placed.
@@ -189,6 +197,8 @@ pub struct Parcel {
     pub state: ParcelState,
     /// What is in it: lines and pieces.
     pub lines: Vec<(LineId, i64)>,
+    /// When it last came a step further.
+    pub changed_at: Timestamp,
 }
 
 /// Where a payment's money is, as far as the promises go.
@@ -227,8 +237,14 @@ pub struct Payment {
     pub captured_minor: i64,
     /// What has gone back.
     pub refunded_minor: i64,
+    /// What a provider has taken beside it, that belongs to nothing and has not gone back yet.
+    pub stray_minor: i64,
     /// Whether its money is moved by people and not by a provider.
     pub by_hand: bool,
+    /// Whether its terms let goods leave before they are paid for.
+    pub pays_later: bool,
+    /// What was taken for each parcel that was paid for by itself.
+    pub paid_parcels: BTreeMap<ShipmentId, i64>,
     /// Whether a transfer is waited for.
     pub awaits_transfer: bool,
     /// What a person has to give back, because no provider can: by which decision, or because the
@@ -242,6 +258,8 @@ pub struct Payment {
     pub order_ended: bool,
     /// Whether a guarantee is still standing that nobody needs once the order has ended.
     pub holds_guarantee: bool,
+    /// When it last asked a provider for something, heard of it, or booked money.
+    pub changed_at: Timestamp,
 }
 
 /// What an operation was to do.
@@ -285,18 +303,52 @@ pub struct Operation {
     pub state: OperationState,
 }
 
-/// One journal of the ledger.
+/// One journal of the ledger, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Journal {
     /// Its id.
-    pub id: String,
-    /// Account, currency, amount in minor units.
-    pub entries: Vec<(String, String, i64)>,
+    pub id: uuid::Uuid,
+    /// Of which payment.
+    pub payment_id: PaymentId,
+    /// The currency of its amounts.
+    pub currency: String,
+    /// The operation that moved the money, if one did.
+    pub operation_id: Option<OperationId>,
+    /// The document it books, if it books one.
+    pub document_id: Option<uuid::Uuid>,
+    /// What it moves from account to account.
+    pub postings: Vec<Posting>,
+}
+
+/// An amount that goes from one account to another. So a journal balances by its form, and there is
+/// nothing to sum up: what can be wrong is that one is missing, or says something else than what it
+/// books.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Posting {
+    /// Where it goes.
+    pub debit: Account,
+    /// Where it comes from.
+    pub credit: Account,
+    /// How much, in minor units.
+    pub amount_minor: i64,
+}
+
+/// An account, as far as the promises tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Account {
+    /// What customers owe.
+    Receivable,
+    /// Money: in the till or with a provider.
+    Money,
+    /// What was sold or taken back, and its tax.
+    Sales,
 }
 
 /// An invoice or a credit note.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
+    /// Its id.
+    pub id: uuid::Uuid,
     /// Its series: `INV` or `CRN`.
     pub series: String,
     /// Its year.
@@ -320,8 +372,14 @@ pub struct Message {
     pub id: MessageId,
     /// About which order.
     pub order_id: OrderId,
-    /// What distinguishes it from the order's other messages: its stage, and its parcel or document.
-    pub about: String,
+    /// The stage of the order it tells of: `order_placed`.
+    pub stage: &'static str,
+    /// Which of several of the kind: the id of its parcel or document.
+    pub part: String,
+    /// Whether a person has ordered it as a further copy.
+    pub is_ordered_copy: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
     /// Whether it needs nothing more: handed over, or there was nobody to hand it to.
     pub is_sent: bool,
     /// Whether it has been handed over to the mail server.
@@ -335,10 +393,12 @@ pub struct Backlog {
     pub service: String,
     /// `event`, `timer` or `effect`.
     pub kind: String,
-    /// `waiting`, `parked` or `discarded`.
+    /// `waiting`, `trying` or `parked`.
     pub state: String,
     /// How many.
     pub count: i64,
+    /// Since when the first of them is there; for timers, since when it has been due.
+    pub since: Timestamp,
     /// Why, for what is parked: the first of them.
     pub why: String,
 }

@@ -58,7 +58,8 @@ pub enum Command {
     },
     /// Check every promise over the shop's data, and say what is wrong and how to mend it.
     ///
-    /// Safe while the shop runs. The exit code is 0 when all is well and 2 when something is not.
+    /// Safe while the shop runs: what may still be on its way is given five minutes, and what seems
+    /// wrong is looked at twice. The exit code is 0 when all is well and 2 when something is not.
     Doctor(Doctor),
     /// Print the configuration in effect, secrets hidden.
     Config,
@@ -165,8 +166,7 @@ pub struct Doctor {
     /// Print the findings as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Also check what must hold once nothing is under way any more: no order waits, nothing is
-    /// parked, ended orders hold neither goods nor money.
+    /// Give nothing time: for a shop in which nothing is under way any more, because nobody uses it.
     #[arg(long)]
     pub at_rest: bool,
 }

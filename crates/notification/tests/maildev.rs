@@ -1,12 +1,20 @@
 //! Mails as a real mail server takes them: MailDev, which `scripts/with-maildev` starts.
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be is a failure")]
 
-use contracts::{MessageId, Timestamp};
-use notification::mail::{Delivered, Rendered, Sender, SmtpSecurity, build};
-use notification::{Config, SmtpConfig};
+use std::path::Path;
+use std::sync::Arc;
+
+use contracts::OrderId;
+use contracts::events::OrderPlaced;
+use notification::domain::Status;
+use notification::mail::SmtpSecurity;
+use notification::store::Page;
+use notification::{Config, Notifications, SmtpConfig};
 use platform::clock::Clock;
 use platform::ids::Ids;
-use serde_json::Value;
+use platform::service::{Host, Hosted};
+use platform::testing;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -32,8 +40,24 @@ async fn arrived() -> Vec<Value> {
     serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"))
 }
 
+fn placed(order_id: OrderId) -> OrderPlaced {
+    let amount = json!({ "net_minor": 840, "tax_minor": 160, "gross_minor": 1000, "rate": "0.19" });
+    serde_json::from_value(json!({
+        "order_id": order_id, "number": format!("K-{order_id}"), "cart_id": order_id,
+        "access_hash": "", "currency": "EUR",
+        "buyer": { "email": "anna@example.org", "language": "de" },
+        "lines": [{ "line_id": order_id, "sku": "C-1", "name": "Grüne Kerze & <mehr>", "quantity": 2,
+            "requires_shipping": true, "unit_price_minor": 500, "discount_minor": 0,
+            "amount": amount }],
+        "tax_mode": "included", "total": { "amount_minor": 1000, "currency": "EUR" },
+        "taxes": [amount], "payment_method": { "code": "card" }, "terms_version": "1",
+        "placed_at": "2026-11-22T12:00:00Z", "deadline": "2026-11-22T12:15:00Z",
+    }))
+    .unwrap()
+}
+
 #[tokio::test]
-async fn a_mail_reads_the_same_in_a_real_mail_server() {
+async fn the_mail_of_a_placed_order_reads_the_same_in_a_real_mail_server() {
     let server = told("MAILDEV_SMTP");
     let (host, port) = server.rsplit_once(':').unwrap();
     let smtp = SmtpConfig {
@@ -42,35 +66,39 @@ async fn a_mail_reads_the_same_in_a_real_mail_server() {
         security: SmtpSecurity::None,
         ..SmtpConfig::default()
     };
-    let config = Config { smtp: Some(smtp), ..Config::default() };
-    let post = config.post(std::path::Path::new("/nowhere")).unwrap();
-
-    let id: MessageId = Ids::from_system(Clock::system()).id();
-    let sender = Sender {
-        name: "Kontor für alle".to_owned(),
-        address: "shop@kontor.example".to_owned(),
-        reply_to: Some("help@kontor.example".to_owned()),
+    let config = Config {
+        smtp: Some(smtp),
+        shop_name: "Kontor für alle".to_owned(),
+        from: "shop@kontor.example".to_owned(),
+        ..Config::default()
     };
-    let text = "Grüße, 2 x Kerze: 9,98 EUR\n.\nEnde\n".to_owned();
-    let html = "<p>Grüße &amp; mehr</p>".to_owned();
-    let rendered = Rendered { subject: format!("Bestellung für {id}"), text, html };
-    let at = Timestamp::from_micros(1_795_348_800_000_000);
-    let mail = build(id, at, &sender, "anna@example.org", &rendered).unwrap();
-    // The server takes it each time it comes; whoever reads knows it by its Message-ID.
-    for _ in 0..2 {
-        assert_eq!(post.deliver(&mail).await, Delivered::Taken);
-    }
+    let clock = Clock::standing_at(testing::NOON);
+    let db = testing::on_sqlite::<Notifications>(&clock);
+    let post = config.post(Path::new("/nowhere")).unwrap();
+    let service = Arc::new(Notifications::new(db.clone(), &config, post).unwrap());
+    let host = Hosted::new(Arc::clone(&service));
+    let order: OrderId = Ids::from_system(Clock::system()).id();
+    host.deliver(vec![testing::event(&db, order.to_string(), 1, placed(order))]).await.unwrap();
+    testing::settle(host.as_ref()).await;
 
+    // What the service says it has sent is what has arrived.
+    let page = db.read(Page { before: None, order_id: Some(order), limit: 10 }).await.unwrap();
+    let [letter] = page.as_slice() else { panic!("{page:?}") };
+    assert_eq!(letter.status, Status::Sent, "{letter:?}");
+    let (_, rendered) = service.mail_of(letter).unwrap();
     let all = arrived().await;
+    let id = format!("<{}@kontor.example>", letter.id);
     let ours: Vec<&Value> =
-        all.iter().filter(|mail| mail["subject"] == rendered.subject.as_str()).collect();
-    assert_eq!(ours.len(), 2, "{all:?}");
-    for mail in ours {
-        assert_eq!(mail["headers"]["message-id"], format!("<{id}@kontor.example>"));
-        assert_eq!(mail["from"][0]["name"], "Kontor für alle");
-        assert_eq!(mail["to"][0]["address"], "anna@example.org");
-        assert_eq!(mail["to"].as_array().unwrap().len(), 1);
-        assert_eq!(mail["text"].as_str().unwrap().trim_end(), rendered.text.trim_end());
-        assert!(mail["html"].as_str().unwrap().contains("<p>Grüße &amp; mehr</p>"), "{mail}");
-    }
+        all.iter().filter(|mail| mail["headers"]["message-id"] == id.as_str()).collect();
+    let [mail] = ours.as_slice() else { panic!("{} of {all:?}", ours.len()) };
+    assert_eq!(mail["subject"], rendered.subject.as_str());
+    assert!(rendered.subject.contains(&format!("K-{order}")), "{}", rendered.subject);
+    assert_eq!(mail["from"][0]["name"], "Kontor für alle");
+    assert_eq!(mail["from"][0]["address"], "shop@kontor.example");
+    assert_eq!(mail["to"][0]["address"], "anna@example.org");
+    assert_eq!(mail["to"].as_array().unwrap().len(), 1);
+    assert_eq!(mail["text"].as_str().unwrap().trim_end(), rendered.text.trim_end());
+    assert!(rendered.text.contains("Grüne Kerze & <mehr>"), "{}", rendered.text);
+    let html = mail["html"].as_str().unwrap();
+    assert!(html.contains("Grüne Kerze &amp; &lt;mehr&gt;"), "{html}");
 }

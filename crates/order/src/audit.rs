@@ -1,5 +1,6 @@
 //! Raw reads for whoever checks the invariants: `doctor` and the simulation. Nothing here writes.
 
+use contracts::events::OrderPlaced;
 use contracts::{OrderId, Timestamp};
 use platform::db::{FromRow, Json, Result, Row, Tx, Unit};
 use platform::params;
@@ -7,18 +8,21 @@ use uuid::Uuid;
 
 use crate::domain::{Figures, Standing, Status};
 use crate::store::orders::{self, ShownOrder};
+use crate::timeline::Entry;
 
 /// An order with everything an invariant may speak of.
 #[derive(Debug, Clone)]
 pub struct AuditedOrder {
     /// As it was placed.
-    pub placed: contracts::events::OrderPlaced,
+    pub placed: OrderPlaced,
     /// How it stands.
     pub standing: Standing,
     /// Its state.
     pub status: Status,
     /// Its sums.
     pub figures: Figures,
+    /// When anything was last said about it, by whichever service.
+    pub changed_at: Timestamp,
 }
 
 /// All orders in the order of their ids, a page at a time.
@@ -72,10 +76,13 @@ impl Unit for OrdersByStatus {
 
 impl FromRow for AuditedOrder {
     fn from_row(row: &Row<'_>) -> Result<Self> {
-        let (Json(placed), Json(standing)) = (row.get(0)?, row.get(1)?);
+        let (Json(placed), Json(standing)): (Json<OrderPlaced>, _) = (row.get(0)?, row.get(1)?);
+        let last: Option<Json<Vec<Entry>>> = row.get(2)?;
+        let heard = last.into_iter().flat_map(|Json(entries)| entries);
+        let changed_at = heard.map(|entry| entry.at).fold(placed.placed_at, Timestamp::max);
         let shown = ShownOrder { placed, standing, last_entry: 0 };
         let order = shown.order();
         let (status, figures) = (order.standing.life.status(), Figures::of(&order));
-        Ok(Self { placed: shown.placed, standing: shown.standing, status, figures })
+        Ok(Self { placed: shown.placed, standing: shown.standing, status, figures, changed_at })
     }
 }

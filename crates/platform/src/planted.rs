@@ -32,11 +32,13 @@ pub enum Bug {
     CustomersPrice,
     /// An old version of a product overwrites a newer one.
     OldOverNew,
+    /// Money is taken and not booked.
+    TakenUnbooked,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::HoldWithoutLooking,
         Self::LapsedHoldKept,
         Self::UnknownIsDeclined,
@@ -50,6 +52,7 @@ impl Bug {
         Self::NoDeadline,
         Self::CustomersPrice,
         Self::OldOverNew,
+        Self::TakenUnbooked,
     ];
 }
 

@@ -68,3 +68,37 @@ fn the_document_names_the_media_type_of_problems_and_the_kinds_of_tokens() {
         assert_eq!(document["components"]["securitySchemes"][kind]["scheme"], "bearer");
     }
 }
+
+/// Puts something into a drawer.
+#[utoipa::path(post, path = "/drawers/{id}", params(("id" = i64, Path)), request_body = String,
+    security(("staff" = [])), responses((status = 204)))]
+async fn put_away(Path(id): Path<i64>) {
+    let _ = id;
+}
+
+/// Looks around.
+#[utoipa::path(get, path = "/drawers", params(("limit" = Option<i64>, Query)),
+    responses((status = 200), (status = 422, description = "A thousand at most", body = Problem)))]
+async fn look_around() {}
+
+#[test]
+fn what_the_edge_answers_follows_from_what_an_operation_takes_and_whom_it_lets_in() {
+    let (_, mut api) = OpenApiRouter::<()>::new()
+        .routes(routes!(parcel))
+        .routes(routes!(put_away))
+        .routes(routes!(look_around))
+        .split_for_parts();
+    openapi::complete(&mut api);
+    let document = serde_json::to_value(&api).unwrap();
+    let answers = |path: &str, method: &str| -> Vec<String> {
+        let answers = &document["paths"][path][method]["responses"];
+        answers.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(answers("/shipments/{id}", "get"), ["200", "404", "default"]);
+    assert_eq!(answers("/drawers", "get"), ["200", "400", "422", "default"]);
+    let all = ["204", "400", "401", "403", "404", "413", "415", "422", "default"];
+    assert_eq!(answers("/drawers/{id}", "post"), all);
+    // What the operation says of itself stays.
+    let said = &document["paths"]["/drawers"]["get"]["responses"]["422"]["description"];
+    assert_eq!(said, "A thousand at most");
+}

@@ -3,9 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use audit::facts::{MoneyState, OrderState};
+use audit::facts::{Journal, MoneyState, OrderState};
 use audit::{Facts, Violation};
 use contracts::{MessageId, PaymentId};
+use uuid::Uuid;
 
 use crate::provider::{Account, Standing};
 
@@ -18,7 +19,7 @@ pub struct Auditor {
     /// What each unit has ever cost.
     prices: BTreeMap<String, BTreeSet<i64>>,
     /// Journals seen before: they never change and never go.
-    journals: BTreeMap<String, Vec<(String, String, i64)>>,
+    journals: BTreeMap<Uuid, Journal>,
     broken: Vec<Violation>,
 }
 
@@ -108,21 +109,21 @@ impl Auditor {
     }
 
     fn journals_stay(&mut self, facts: &Facts, found: &mut Vec<Violation>) {
-        let now: BTreeMap<&str, &Vec<(String, String, i64)>> =
-            facts.journals.iter().map(|journal| (journal.id.as_str(), &journal.entries)).collect();
-        for (id, entries) in &self.journals {
-            if now.get(id.as_str()) != Some(&entries) {
+        let now: BTreeMap<Uuid, &Journal> =
+            facts.journals.iter().map(|journal| (journal.id, journal)).collect();
+        for (id, journal) in &self.journals {
+            if now.get(id) != Some(&journal) {
                 found.push(violation("P6", format!("journal {id} was changed or is gone")));
             }
         }
         for journal in &facts.journals {
-            self.journals.entry(journal.id.clone()).or_insert_with(|| journal.entries.clone());
+            self.journals.entry(journal.id).or_insert_with(|| journal.clone());
         }
     }
 }
 
 fn violation(promise: &'static str, what: String) -> Violation {
-    Violation { promise, what, mend: "find the bug" }
+    Violation::new(promise, "", what, "find the bug")
 }
 
 /// No message counts as sent that the mail server never took.
@@ -133,7 +134,7 @@ fn what_is_mailed_has_arrived(
 ) {
     for message in &facts.messages {
         if message.is_mailed && !mails.contains_key(&message.id) {
-            let what = format!("order {}: {} never arrived", message.order_id, message.about);
+            let what = format!("order {}: {} never arrived", message.order_id, message.stage);
             found.push(violation("P8", what));
         }
     }

@@ -69,7 +69,7 @@ impl World {
     fn what_is_offered_is_what_was_published(&self) -> Step {
         let offered = self.read(Source::Order, Offered)?;
         let said = self.everything_said()?;
-        let published = said.iter().filter_map(|event| ProductPublished::of(&event.payload));
+        let published = said.iter().filter_map(|(_, event)| ProductPublished::of(&event.payload));
         let mut newest: BTreeMap<_, &ProductPublished> = BTreeMap::new();
         for product in published {
             let known = newest.entry(product.product_id).or_insert(product);

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use crate::chance::Chance;
 use crate::crashes::CrashPoints;
 use crate::people::{Mood, Shopper};
 use crate::plan::{BusKind, Plan};
@@ -76,6 +77,59 @@ pub fn die_at(
     Ok((outcome, passed))
 }
 
+/// Pairs of points to die at, chosen by a seed: one of each story in turn, from anywhere in it, so
+/// that however soon it ends every story has had its share.
+#[derive(Debug)]
+pub struct Pairs {
+    chance: Chance,
+    points: Vec<u64>,
+    walked: Vec<u64>,
+    next: usize,
+}
+
+impl Pairs {
+    /// Those of a seed.
+    ///
+    /// # Errors
+    /// When a story fails without any death.
+    pub fn of(template: &Template, seed: u64) -> Result<Self, Failure> {
+        let counted = GOLDEN.iter().map(|golden| points(template, *golden));
+        Ok(Self::among(counted.collect::<Result<_, _>>()?, seed))
+    }
+
+    /// Those of a seed, in stories that have so many points.
+    fn among(points: Vec<u64>, seed: u64) -> Self {
+        let walked = vec![0; points.len()];
+        let mut chance = Chance::of(seed, 0x9a15);
+        let next = chance.below(points.len());
+        Self { chance, points, walked, next }
+    }
+
+    /// The next story, by its number, and two points in it. A death makes the rest of a story longer,
+    /// so that the second may be beyond its end without one.
+    pub fn choose(&mut self) -> (usize, [u64; 2]) {
+        let story = self.next;
+        self.next = (story + 1) % self.points.len().max(1);
+        let points = self.points.get(story).copied().unwrap_or(1);
+        let first = self.below(points);
+        let second = first + 1 + self.below(points - first + points / 4);
+        if let Some(walked) = self.walked.get_mut(story) {
+            *walked += 1;
+        }
+        (story, [first, second])
+    }
+
+    /// How many pairs each story has had.
+    pub fn walked(&self) -> &[u64] {
+        &self.walked
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        let end = usize::try_from(end.max(1)).unwrap_or(usize::MAX);
+        u64::try_from(self.chance.below(end)).unwrap_or(0)
+    }
+}
+
 impl World {
     /// One order from the cart to the doorstep, or to its cancellation.
     fn golden_order(&mut self, golden: Golden) -> Step {
@@ -98,5 +152,28 @@ impl World {
             self.pass(Duration::from_secs(1));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Pairs;
+
+    #[test]
+    fn a_few_pairs_reach_every_story_and_another_seed_other_points() {
+        let pairs = |seed| {
+            let mut pairs = Pairs::among(vec![100, 60, 80], seed);
+            let chosen: Vec<_> = (0..30).map(|_| pairs.choose()).collect();
+            assert_eq!(pairs.walked(), [10, 10, 10]);
+            chosen
+        };
+        let (one, same, other) = (pairs(1), pairs(1), pairs(2));
+        assert_eq!(one, same);
+        assert_ne!(one, other);
+        assert!(one.iter().all(|(_, [first, second])| first < second));
+        let firsts: BTreeSet<u64> = one.iter().map(|(_, [first, _])| *first).collect();
+        assert!(firsts.len() > 15 && firsts.last() > Some(&60), "{firsts:?}");
     }
 }

@@ -1,10 +1,13 @@
 //! One seed from its beginning to its verdict.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use contracts::Source;
 use sha2::{Digest, Sha256};
 
 use crate::plan::Plan;
+use crate::said;
 use crate::sometimes::Sometimes;
 use crate::template::Template;
 use crate::trace::Lines;
@@ -25,6 +28,8 @@ pub struct Outcome {
     pub lines: u64,
     /// How many orders were accepted.
     pub orders: usize,
+    /// What was said in it, and by whom.
+    pub said: BTreeSet<(Source, &'static str)>,
 }
 
 /// Runs a seed of the swarm.
@@ -47,16 +52,23 @@ pub fn judged(
     story: impl FnOnce(&mut World) -> Result<(), Failure>,
 ) -> Outcome {
     let ran = catch_unwind(AssertUnwindSafe(|| story(&mut world)));
-    let told = ran.unwrap_or_else(|panic| {
+    let mut told = ran.unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(Failure::new(format!("panic: {}", text.unwrap_or_default())))
     });
     let mut hash = Sha256::new();
     hash.update(world.trace.hash());
+    let mut kinds = BTreeSet::new();
     if let Ok(said) = world.everything_said() {
-        said.iter().for_each(|event| hash.update(event.to_json()));
+        said.iter().for_each(|(_, event)| hash.update(event.to_json()));
         world.tell_stories(&said);
+        kinds = said::kinds(&said);
+        let undeclared = said::undeclared(&kinds);
+        if !undeclared.is_empty() {
+            let what = format!("said and not declared: {}", undeclared.join(", "));
+            told = told.and(Err(Failure::new(what)));
+        }
     }
     if let Some(shop) = &world.shop {
         // Whoever follows the log holds on to it, and would for ever.
@@ -69,5 +81,6 @@ pub fn judged(
         lines: world.trace.count(),
         orders: world.auditor.accepted_orders(),
         sometimes: world.sometimes,
+        said: kinds,
     }
 }

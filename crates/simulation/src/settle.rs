@@ -1,14 +1,16 @@
 //! The healing: nothing goes wrong any more, everything under way comes to an end, and then the
 //! shop is judged as one that is at rest.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use audit::Facts;
 use audit::facts::OrderState;
-use contracts::{Source, Timestamp};
+use audit::{Facts, Violation};
+use contracts::{MessageId, Source, Timestamp};
 use futures_util::FutureExt;
 use platform::db::Fault;
 
+use crate::deeds::Deeds;
 use crate::people::Mood;
 use crate::plan::{BusKind, PATIENCE};
 use crate::provider::Line;
@@ -233,11 +235,24 @@ impl World {
         let facts = self.facts()?;
         let accounts = self.provider.accounts();
         self.count_situations(&facts);
-        let found = self.auditor.judge(&facts, &accounts, &self.post.taken(), at_rest);
+        let mails = self.post.taken();
+        let mut found = self.auditor.judge(&facts, &accounts, &mails, at_rest);
+        found.extend(doubled(&mails, &self.deeds));
         if found.is_empty() {
             return Ok(());
         }
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         Err(Failure::new(lines.join("\n")))
     }
+}
+
+/// Mails that were taken more than once, though nobody had died and nothing was lost in between.
+fn doubled(mails: &BTreeMap<MessageId, u64>, deeds: &Deeds) -> Vec<Violation> {
+    let twice = mails.iter().filter(|(id, times)| **times > 1 && !deeds.may_be_double(id.uuid()));
+    twice
+        .map(|(id, times)| {
+            let what = format!("mail {id} was sent {times} times, and nobody had died");
+            Violation::new("P8", id, what, "find the bug")
+        })
+        .collect()
 }

@@ -8,7 +8,7 @@ use audit::Facts;
 use contracts::events::{
     EventData, OrderPlaced, PaymentCaptured, PaymentRefunded, ReleaseReason, StockReleased,
 };
-use contracts::{Envelope, EventKind};
+use contracts::{Envelope, EventKind, Source};
 use futures_util::FutureExt;
 use platform::kernel::outbox::After;
 
@@ -29,22 +29,22 @@ impl World {
     }
 
     /// Everything the services have said, by service and in their order.
-    pub(crate) fn everything_said(&self) -> Result<Vec<Arc<Envelope>>, Failure> {
+    pub(crate) fn everything_said(&self) -> Result<Vec<(Source, Arc<Envelope>)>, Failure> {
         let mut all = Vec::new();
         for source in self.sources() {
             let read = After { position: 0, limit: 100_000 };
             let host = self.host(source)?;
             let said = host.db().read(read).now_or_never();
             let said = said.ok_or_else(|| Failure::new("a read waits"))??;
-            all.extend(said.into_iter().map(|(_, event)| event));
+            all.extend(said.into_iter().map(|(_, event)| (source, event)));
         }
         Ok(all)
     }
 
     /// What the whole run has shown.
-    pub(crate) fn tell_stories(&mut self, said: &[Arc<Envelope>]) {
+    pub(crate) fn tell_stories(&mut self, said: &[(Source, Arc<Envelope>)]) {
         let mut stories: BTreeMap<String, Vec<&Envelope>> = BTreeMap::new();
-        for event in said {
+        for (_, event) in said {
             stories.entry(event.correlation.clone()).or_default().push(event);
         }
         for events in stories.into_values() {

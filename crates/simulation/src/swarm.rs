@@ -1,9 +1,13 @@
 //! Many seeds, on several threads, and what they have shown together.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use contracts::Source;
+
 use crate::run::{self, Outcome};
+use crate::said;
 use crate::sometimes::Sometimes;
 use crate::template::Template;
 use crate::trace::Lines;
@@ -25,6 +29,8 @@ pub struct Report {
     pub replayed: u64,
     /// What happened in them.
     pub sometimes: Sometimes,
+    /// What was said in them, and by whom.
+    pub said: BTreeSet<(Source, &'static str)>,
     /// Those that failed, in the order of their seeds.
     pub failed: Vec<Outcome>,
 }
@@ -98,6 +104,12 @@ fn once(template: &Template, seed: u64, number: u64) -> Result<Outcome, Failure>
 }
 
 impl Report {
+    /// What a service declares to say and none of these seeds has made it say.
+    pub fn unsaid(&self) -> Vec<String> {
+        let unsaid = said::declared().into_iter().filter(|kind| !self.said.contains(kind));
+        unsaid.map(|(source, kind)| format!("{source} says {kind}")).collect()
+    }
+
     fn take_in(&mut self, outcome: Outcome, number: u64) {
         self.seeds += 1;
         self.orders += u64::try_from(outcome.orders).unwrap_or(0);
@@ -105,6 +117,7 @@ impl Report {
         self.replayed +=
             u64::from(number.is_multiple_of(REPLAY_EVERY) && outcome.failure.is_none());
         self.sometimes.add(&outcome.sometimes);
+        self.said.extend(outcome.said.iter().copied());
         if outcome.failure.is_some() {
             self.failed.push(outcome);
         }

@@ -10,12 +10,14 @@ use platform::db::{Error, Fault};
 use platform::kernel::outbox::ToPublish;
 use platform::service::{Host, Performed, Task};
 use rusqlite::Connection;
+use uuid::Uuid;
 
 use crate::auditor::Auditor;
 use crate::bus::{Bus, Copy};
 use crate::chance::Chance;
 use crate::clocks::Clocks;
 use crate::crashes::CrashPoints;
+use crate::deeds::Deeds;
 use crate::flight::Flight;
 use crate::people::People;
 use crate::plan::{BusKind, Plan};
@@ -70,8 +72,8 @@ pub enum Done {
     Claimed(Source, Result<Vec<Task>, Error>),
     /// A service has performed an effect.
     Performed(Source, Box<Task>, Performed),
-    /// A service has recorded what came of effects.
-    Recorded(Source, Result<(), Error>),
+    /// A service has recorded what came of these effects.
+    Recorded(Source, Vec<Uuid>, Result<(), Error>),
     /// A service has let go of what an earlier process had.
     Released(Source, Result<(), Error>),
     /// The relay has looked into an outbox.
@@ -127,6 +129,7 @@ pub struct World {
     pub(crate) given_back: BTreeSet<Source>,
     pub(crate) tasks: Vec<(Source, Task)>,
     pub(crate) performed: Vec<(Source, Box<Task>, Performed)>,
+    pub(crate) deeds: Deeds,
     pub(crate) people: People,
     pub(crate) auditor: Auditor,
     pub(crate) sometimes: Sometimes,
@@ -171,6 +174,7 @@ impl World {
             given_back: BTreeSet::new(),
             tasks: Vec::new(),
             performed: Vec::new(),
+            deeds: Deeds::default(),
             people,
             auditor: Auditor::default(),
             sometimes: Sometimes::default(),
@@ -210,6 +214,7 @@ impl World {
         self.given_back.clear();
         self.tasks.clear();
         self.performed.clear();
+        self.deeds.died();
         self.bus.listeners_died();
         self.people.cut_off();
         let shop = self.shop.take().ok_or_else(|| Failure::new("the shop is not there"))?;
@@ -331,7 +336,8 @@ impl World {
             done.extend(same.into_iter().map(|(_, task, performed)| (*task, performed)));
         }
         let host = self.host(source)?;
-        let work = async move { Done::Recorded(source, host.record(done).await) };
+        let ids = done.iter().map(|(task, _)| task.id).collect();
+        let work = async move { Done::Recorded(source, ids, host.record(done).await) };
         self.flight.start(format!("{source} records effects"), work.boxed_local());
         Ok(())
     }
@@ -385,6 +391,7 @@ impl World {
         if many > 1 {
             self.sometimes.note("several units shared a commit");
         }
+        self.deeds.see(self.clocks.of(Source::Notification).now());
         sqlite.pump(many, fault);
         drop(sqlite);
         // What a commit leads to may be in it already.
@@ -472,6 +479,7 @@ impl World {
                 if !tasks.is_empty() {
                     self.happened(label);
                 }
+                self.deeds.claimed(tasks.iter().map(|task| task.id));
                 self.tasks.extend(tasks.into_iter().map(|task| (source, task)));
             }
             Done::Performed(source, task, performed) => {
@@ -479,8 +487,10 @@ impl World {
                 self.progress = true;
                 self.performed.push((source, task, performed));
             }
-            Done::Recorded(_, outcome) => {
-                if self.finished(label, outcome)?.is_some() {
+            Done::Recorded(_, ids, outcome) => {
+                let recorded = self.finished(label, outcome)?.is_some();
+                self.deeds.recorded(&ids, recorded);
+                if recorded {
                     self.happened(label);
                 }
             }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use contracts::events::PaymentTerms;
+use contracts::{PaymentId, ShipmentId, Timestamp};
 use payment::audit::{Audit, Chain, ReadAudit};
 use payment::domain::document::{ChainFault, Series};
 use payment::domain::{
@@ -13,12 +14,16 @@ use payment::store::{DocumentRow, JournalRow};
 use platform::db::{Db, Result};
 
 use crate::facts::{
-    Document, Facts, Journal, MoneyState, Operation, OperationKind, OperationState, Payment,
+    Account, Document, Facts, Journal, MoneyState, Operation, OperationKind, OperationState,
+    Payment, Posting,
 };
 
 pub(super) async fn read(db: &Db, facts: &mut Facts) -> Result<()> {
     let audit = db.read(ReadAudit).await?;
-    facts.payments = audit.payments.iter().map(|stored| payment(&stored.payment)).collect();
+    let changes = last_changes(&audit);
+    let changed = |id: &PaymentId| changes.get(id).copied().unwrap_or(Timestamp::EPOCH);
+    let paid = audit.payments.iter().map(|stored| &stored.payment);
+    facts.payments = paid.map(|paid| payment(paid, changed(&paid.id))).collect();
     facts.operations = operations(&audit);
     facts.journals = journals(&audit);
     let mut faults = BTreeMap::new();
@@ -32,7 +37,7 @@ pub(super) async fn read(db: &Db, facts: &mut Facts) -> Result<()> {
     Ok(())
 }
 
-fn payment(payment: &Domain) -> Payment {
+fn payment(payment: &Domain, changed_at: Timestamp) -> Payment {
     let (order_ended, clearing_stuck) = match &payment.order {
         OrderStanding::Open => (false, false),
         OrderStanding::Ended { clearing: Clearing::Going, .. } => (true, false),
@@ -56,7 +61,10 @@ fn payment(payment: &Domain) -> Payment {
         authorised_minor: held.map_or(0, |held| held.authorised_minor),
         captured_minor: payment.captured_minor(),
         refunded_minor: payment.refunded_minor(),
+        stray_minor: payment.strays.iter().map(|stray| stray.held.kept_minor()).sum(),
         by_hand,
+        pays_later: pays_later(payment),
+        paid_parcels: payment.parcels.iter().filter_map(taken).collect(),
         awaits_transfer: matches!(payment.intent, Intent::AwaitingTransfer),
         to_pay_out: if by_hand { to_pay_out(payment) } else { Vec::new() },
         is_busy: payment.operation.is_some(),
@@ -76,6 +84,36 @@ fn payment(payment: &Domain) -> Payment {
             | Intent::Expired
             | Intent::Conflicted { .. } => false,
         },
+        changed_at: payment
+            .operation
+            .as_ref()
+            .map_or(changed_at, |operation| changed_at.max(operation.requested_at)),
+    }
+}
+
+fn pays_later(payment: &Domain) -> bool {
+    let terms = match &payment.intent {
+        Intent::NotRequired { terms } => Some(*terms),
+        Intent::Noted
+        | Intent::RequiresMethod { .. }
+        | Intent::Processing
+        | Intent::RequiresAction { .. }
+        | Intent::AwaitingTransfer
+        | Intent::Authorised { .. }
+        | Intent::PartlyCaptured { .. }
+        | Intent::Captured { .. }
+        | Intent::Failed { .. }
+        | Intent::Voided { .. }
+        | Intent::Expired
+        | Intent::Conflicted { .. } => payment.held().map(|held| held.method.terms),
+    };
+    terms.is_some_and(comes_later)
+}
+
+fn taken(parcel: &payment::domain::Parcel) -> Option<(ShipmentId, i64)> {
+    match parcel.state {
+        ParcelState::Taken { amount_minor } => Some((parcel.shipment_id, amount_minor)),
+        ParcelState::Wanted | ParcelState::Refused { .. } => None,
     }
 }
 
@@ -99,7 +137,7 @@ fn untaken(held: &Held) -> bool {
 fn state(payment: &Domain) -> MoneyState {
     match &payment.intent {
         // Part of what is paid later has been received: the rest is still to come.
-        Intent::PartlyCaptured { held } if held.is_by_hand() && pays_later(held) => {
+        Intent::PartlyCaptured { held } if held.is_by_hand() && comes_later(held.method.terms) => {
             MoneyState::Later
         }
         Intent::Noted
@@ -116,8 +154,8 @@ fn state(payment: &Domain) -> MoneyState {
     }
 }
 
-const fn pays_later(held: &Held) -> bool {
-    match held.method.terms {
+const fn comes_later(terms: PaymentTerms) -> bool {
+    match terms {
         PaymentTerms::OnDelivery | PaymentTerms::OnAccount => true,
         PaymentTerms::Prepaid | PaymentTerms::Transfer => false,
     }
@@ -164,18 +202,45 @@ fn kind_named(name: &str) -> OperationKind {
 }
 
 fn journals(audit: &Audit) -> Vec<Journal> {
-    let mut postings: BTreeMap<_, Vec<(String, i64)>> = BTreeMap::new();
+    let mut postings: BTreeMap<_, Vec<Posting>> = BTreeMap::new();
     for posting in &audit.postings {
-        let entries = postings.entry(posting.journal_id).or_default();
-        entries.push((posting.debit.clone(), posting.amount_minor));
-        entries.push((posting.credit.clone(), -posting.amount_minor));
+        postings.entry(posting.journal_id).or_default().push(Posting {
+            debit: account(&posting.debit),
+            credit: account(&posting.credit),
+            amount_minor: posting.amount_minor,
+        });
     }
-    let journal = |row: &JournalRow| {
-        let entries = postings.remove(&row.id).unwrap_or_default().into_iter();
-        let entries = entries.map(|(account, minor)| (account, row.currency.clone(), minor));
-        Journal { id: row.id.to_string(), entries: entries.collect() }
+    let journal = |row: &JournalRow| Journal {
+        id: row.id,
+        payment_id: row.payment_id,
+        currency: row.currency.clone(),
+        operation_id: row.operation_id,
+        document_id: row.document_id,
+        postings: postings.remove(&row.id).unwrap_or_default(),
     };
     audit.journals.iter().map(journal).collect()
+}
+
+fn account(name: &str) -> Account {
+    match name {
+        "receivable" => Account::Receivable,
+        "provider" | "cash" => Account::Money,
+        _ => Account::Sales,
+    }
+}
+
+/// When each payment last did something, as its rows have it.
+fn last_changes(audit: &Audit) -> BTreeMap<PaymentId, Timestamp> {
+    let settled = audit.operations.iter().map(|row| (row.payment_id, row.settled_at));
+    let booked = audit.journals.iter().map(|row| (row.payment_id, row.booked_at));
+    let mut latest = BTreeMap::new();
+    for (payment, at) in settled.chain(booked) {
+        latest
+            .entry(payment)
+            .and_modify(|last: &mut Timestamp| *last = at.max(*last))
+            .or_insert(at);
+    }
+    latest
 }
 
 fn number_of(fault: &ChainFault) -> &str {
@@ -189,6 +254,7 @@ fn number_of(fault: &ChainFault) -> &str {
 
 fn document(row: &DocumentRow, faults: &BTreeMap<String, String>) -> Document {
     Document {
+        id: row.document.id,
         series: row.document.series.prefix().to_owned(),
         year: row.year,
         sequence: row.sequence,

@@ -1,10 +1,10 @@
 //! Orders, as facts.
 
 use order::audit::{Audit, AuditedOrder};
-use order::domain::Status;
+use order::domain::{ParcelStep, Status};
 use platform::db::{Db, Result};
 
-use crate::facts::{Order, OrderLine, OrderState};
+use crate::facts::{Order, OrderLine, OrderState, ParcelState};
 
 pub(super) async fn read(db: &Db) -> Result<Vec<Order>> {
     const LIMIT: i64 = 1000;
@@ -18,7 +18,7 @@ pub(super) async fn read(db: &Db) -> Result<Vec<Order>> {
 }
 
 fn fact(order: AuditedOrder) -> Order {
-    let AuditedOrder { placed, standing, status, figures, .. } = order;
+    let AuditedOrder { placed, standing, status, figures, changed_at, .. } = order;
     let line = |line: &contracts::events::PlacedLine| OrderLine {
         sku: line.sku.clone(),
         quantity: line.quantity,
@@ -33,11 +33,14 @@ fn fact(order: AuditedOrder) -> Order {
         deadline: placed.deadline,
         currency: placed.currency,
         total_minor: figures.total_minor,
+        owed_minor: standing.owed_minor,
         due_minor: figures.due_minor,
         captured_minor: figures.captured_minor,
         granted_minor: figures.granted_minor,
         refunded_minor: figures.refunded_minor,
         lines: placed.lines.iter().map(line).collect(),
+        parcels: standing.parcels.iter().map(|(id, known)| (*id, step(known.step))).collect(),
+        changed_at,
     }
 }
 
@@ -50,5 +53,16 @@ fn state(status: Status) -> OrderState {
         Status::Expired => OrderState::Expired,
         Status::Cancelled => OrderState::Cancelled,
         Status::Completed => OrderState::Completed,
+    }
+}
+
+fn step(step: ParcelStep) -> ParcelState {
+    match step {
+        ParcelStep::Created => ParcelState::Created,
+        ParcelStep::Packed => ParcelState::Packed,
+        ParcelStep::Ready => ParcelState::Ready,
+        ParcelStep::Cancelled => ParcelState::Cancelled,
+        ParcelStep::Dispatched => ParcelState::Dispatched,
+        ParcelStep::Delivered => ParcelState::Delivered,
     }
 }

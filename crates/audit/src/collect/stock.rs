@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use contracts::Timestamp;
 use platform::db::{Db, Result};
 use warehouse::domain;
 use warehouse::store::ReadAudit;
@@ -35,6 +36,7 @@ pub(super) async fn read(db: &Db, facts: &mut Facts) -> Result<()> {
             order_id: row.order_id,
             state: parcel_state(&parcel.state),
             lines: parcel.lines.iter().map(|line| (line.line_id, line.quantity)).collect(),
+            changed_at: changed_at(parcel),
         }));
     }
     Ok(())
@@ -61,5 +63,16 @@ fn parcel_state(state: &domain::ParcelState) -> ParcelState {
         domain::ParcelState::Dispatched { .. } => ParcelState::Dispatched,
         domain::ParcelState::Delivered { .. } => ParcelState::Delivered,
         domain::ParcelState::Cancelled { .. } => ParcelState::Cancelled,
+    }
+}
+
+fn changed_at(parcel: &domain::Parcel) -> Timestamp {
+    match &parcel.state {
+        domain::ParcelState::Created => parcel.created_at,
+        domain::ParcelState::Packed { packed_at } => *packed_at,
+        domain::ParcelState::Ready { ready_at, .. } => *ready_at,
+        domain::ParcelState::Dispatched { dispatched_at, .. } => *dispatched_at,
+        domain::ParcelState::Delivered { delivered_at, .. } => *delivered_at,
+        domain::ParcelState::Cancelled { cancelled_at } => *cancelled_at,
     }
 }

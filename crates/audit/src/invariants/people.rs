@@ -17,7 +17,8 @@ pub(super) fn what_is_to_be_paid_out(facts: &Facts, found: &mut Vec<Violation>) 
                 ", and a refund is granted"
             },
         );
-        let mend = "pay it out, and note it by POST /api/v1/payments/{id}/pay-out";
-        found.push(Violation::new("P5", what, mend));
+        let order = payment.order_id;
+        let mend = format!("pay it out, and note it by POST /api/v1/payments/{order}/pay-out");
+        found.push(Violation::new("P5", format!("{order} to pay out"), what, mend));
     }
 }

@@ -3,19 +3,37 @@
 use std::collections::BTreeMap;
 
 use super::Violation;
-use crate::facts::Facts;
+use crate::facts::{Facts, Shelf};
 
-const RECOUNT: &str = "count the shelf and adjust it";
+fn about(shelf: &Shelf) -> String {
+    format!("{} at {}", shelf.sku, shelf.place)
+}
+
+/// Count the shelf, and correct the books.
+fn count(shelf: &Shelf) -> String {
+    format!(
+        "count the shelf, then POST /api/v1/stock/{}/adjustments with the difference",
+        shelf.sku
+    )
+}
 
 pub(super) fn never_oversold(facts: &Facts, found: &mut Vec<Violation>) {
     for shelf in &facts.shelves {
         let limit = shelf.on_hand.saturating_add(shelf.backorder_limit);
         if shelf.on_hand < 0 || shelf.reserved < 0 || shelf.reserved > limit {
             let what = format!(
-                "{} at {}: {} on hand, {} promised, {} more allowed",
-                shelf.sku, shelf.place, shelf.on_hand, shelf.reserved, shelf.backorder_limit
+                "{}: {} on hand, {} promised, {} more allowed",
+                about(shelf),
+                shelf.on_hand,
+                shelf.reserved,
+                shelf.backorder_limit
             );
-            found.push(Violation::new("P1", what, RECOUNT));
+            let mend = format!(
+                "{}; or PUT /api/v1/stock/{}/backorder to promise what is to come",
+                count(shelf),
+                shelf.sku
+            );
+            found.push(Violation::new("P1", about(shelf), what, mend));
         }
     }
 }
@@ -29,16 +47,23 @@ pub(super) fn promises_sum_up(facts: &Facts, found: &mut Vec<Violation>) {
         let sum = recorded.remove(&(shelf.sku.as_str(), shelf.place.as_str())).unwrap_or(0);
         if sum != shelf.reserved {
             let what = format!(
-                "{} at {}: {} promised by the counter, {sum} by the orders",
-                shelf.sku, shelf.place, shelf.reserved
+                "{}: {} promised by the counter, {sum} by the orders",
+                about(shelf),
+                shelf.reserved
             );
-            found.push(Violation::new("P1", what, "rebuild the counter from the claims"));
+            let mend = format!(
+                "stop the shop and set the counter: UPDATE warehouse_stock SET reserved = {sum} WHERE \
+                 sku = '{}' AND place = '{}'; report it, this is a bug",
+                shelf.sku, shelf.place
+            );
+            found.push(Violation::new("P1", about(shelf), what, mend));
         }
     }
     for ((sku, place), pieces) in recorded {
         if pieces != 0 {
             let what = format!("{sku} at {place}: {pieces} promised, and there is no such shelf");
-            found.push(Violation::new("P1", what, "add the shelf"));
+            let mend = format!("POST /api/v1/stock/{sku}/receipts with what is there");
+            found.push(Violation::new("P1", format!("{sku} at {place}"), what, mend));
         }
     }
 }
@@ -47,10 +72,18 @@ pub(super) fn ledger_sums_up(facts: &Facts, found: &mut Vec<Violation>) {
     for shelf in &facts.shelves {
         if shelf.on_hand != shelf.ledger_on_hand {
             let what = format!(
-                "{} at {}: {} on hand by the counter, {} by the ledger",
-                shelf.sku, shelf.place, shelf.on_hand, shelf.ledger_on_hand
+                "{}: {} on hand by the counter, {} by the ledger",
+                about(shelf),
+                shelf.on_hand,
+                shelf.ledger_on_hand
             );
-            found.push(Violation::new("P1", what, RECOUNT));
+            let mend = format!(
+                "count the shelf; stop the shop and set the counter to what the ledger says: UPDATE \
+                 warehouse_stock SET on_hand = {} WHERE sku = '{}' AND place = '{}'; then POST \
+                 /api/v1/stock/{}/adjustments with what the count differs by",
+                shelf.ledger_on_hand, shelf.sku, shelf.place, shelf.sku
+            );
+            found.push(Violation::new("P1", about(shelf), what, mend));
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! The program runs on disk with fsync, under load by shoppers who ask again until they are
 //! answered, and by clerks. An outside ledger notes what was acknowledged. `kill -9` comes at random
-//! moments; the provider lives on, as providers do.
+//! moments, also while the program starts; the provider lives on, as providers do, and its own account
+//! is held against the shop's.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -12,25 +13,33 @@ use std::time::Duration;
 
 use http::Method;
 use platform::clock::Clock;
+use platform::tasks::Tasks;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use crate::support::Answer;
 use crate::support::program::{Client, Failure, Place, STAFF};
+use crate::support::provider::{self, Kept};
 use crate::support::shopper::{address, text};
 use crate::support::world::product;
 
 const KILLS: usize = 50;
 const SHOPPERS: u64 = 6;
 const SEED: u64 = 20_261_122;
+/// One kill in so many comes while the program starts, or recovers from the one before.
+const AT_START: usize = 3;
 /// Ready again within this.
 const READY: Duration = Duration::from_secs(2);
 
-/// What the outside knows: under which key which order was acknowledged, from which cart.
+/// What the outside knows: under which key which order was acknowledged, from which cart, and which
+/// cancellations were.
 #[derive(Default)]
 struct Ledger {
     acknowledged: Mutex<BTreeMap<String, (String, String)>>,
+    cancelled: Mutex<BTreeSet<String>>,
     wishes: AtomicU64,
 }
 
@@ -129,7 +138,10 @@ async fn buy(
         1 | 2 => {
             let path = format!("/api/v1/orders/{id}/cancel");
             let headers = [("authorization", bearer.as_str())];
-            outside.insist(Method::POST, &path, &headers, "{}").await?;
+            let answer = outside.insist(Method::POST, &path, &headers, "{}").await?;
+            if answer.status == 200 && answer.json()["status"] == "cancelled" {
+                ledger.cancelled.lock().unwrap().insert(id);
+            }
         }
         _ => {}
     }
@@ -159,14 +171,14 @@ async fn work_on(mut outside: Outside) {
     }
 }
 
-/// Every order there is.
-async fn all_orders(place: &Place) -> Vec<Value> {
+/// Everything that a list of the API holds.
+async fn all(place: &Place, list: &str) -> Vec<Value> {
     let bearer = format!("Bearer {STAFF}");
     let headers = [("authorization", bearer.as_str())];
     let mut client = Client::connect(place.listen).await.unwrap();
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
-        let path = format!("/api/v1/orders?limit=100{cursor}");
+        let path = format!("/api/v1/{list}?limit=100{cursor}");
         let page = client.send(Method::GET, &path, &headers, "").await.unwrap().expect(200);
         all.extend(page["items"].as_array().unwrap().iter().cloned());
         let Some(next) = page["next_cursor"].as_str() else { return all };
@@ -206,23 +218,21 @@ async fn stocked(place: &Place) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fifty_times_killed_the_shop_has_lost_nothing_and_doubled_nothing() {
     let place = Place::new().await;
-    let _provider = place.start_provider().await;
+    let provider = open_provider(&place).await;
     stocked(&place).await;
     let (ledger, over) = (Arc::new(Ledger::default()), Arc::new(AtomicBool::new(false)));
-    let outside = || Outside { shop: place.listen, client: None, over: Arc::clone(&over) };
-    let mut people = Vec::new();
-    for shopper in 0..SHOPPERS {
-        let work = shop_on(outside(), Arc::clone(&ledger), shopper);
-        people.push(platform::tasks::spawn("shopper", work));
-    }
-    people.push(platform::tasks::spawn("clerk", work_on(outside())));
+    let people = people(&place, &ledger, &over);
     let mut random = StdRng::seed_from_u64(SEED);
     let mut ready = Vec::new();
-    for _ in 0..KILLS {
-        let (running, after) = place.start().await;
-        ready.push(after);
-        let span = Duration::from_millis(random.random_range(20..600));
-        Clock::system().sleep(span).await;
+    for kill in 0..KILLS {
+        let (running, span) = if kill % AT_START == 0 {
+            (place.launch(), random.random_range(0..100))
+        } else {
+            let (running, after) = place.start().await;
+            ready.push(after);
+            (running, random.random_range(20..600))
+        };
+        Clock::system().sleep(Duration::from_millis(span)).await;
         running.kill();
     }
     let (running, after) = place.start().await;
@@ -234,8 +244,9 @@ async fn fifty_times_killed_the_shop_has_lost_nothing_and_doubled_nothing() {
         person.await.unwrap();
     }
     settled(&place).await;
-    let orders = all_orders(&place).await;
+    let orders = all(&place, "orders").await;
     judge(&ledger, &orders);
+    judge_money(&place, &orders).await;
     let doctor = place.run(&["doctor", "--at-rest"]);
     assert_eq!(doctor.code, 0, "{doctor:?}\n{}", place.log());
     ready.sort();
@@ -249,6 +260,78 @@ async fn fifty_times_killed_the_shop_has_lost_nothing_and_doubled_nothing() {
     assert!(acknowledged > KILLS, "there was work to lose: {acknowledged}");
     assert!(longest < READY, "{ready:?}");
     assert!(running.stop().await.success());
+    provider.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_doctor_who_looks_while_the_shop_is_busy_raises_no_false_alarm() {
+    let place = Place::new().await;
+    let provider = open_provider(&place).await;
+    stocked(&place).await;
+    let (ledger, over) = (Arc::new(Ledger::default()), Arc::new(AtomicBool::new(false)));
+    let (running, _) = place.start().await;
+    let people = people(&place, &ledger, &over);
+    for _ in 0..20 {
+        let doctor = place.run(&["doctor"]);
+        assert_eq!((doctor.code, doctor.out.as_str()), (0, "All promises hold.\n"), "{doctor:?}");
+    }
+    over.store(true, Ordering::Relaxed);
+    for person in people {
+        person.await.unwrap();
+    }
+    let acknowledged = ledger.acknowledged.lock().unwrap().len();
+    assert!(acknowledged > 50, "it was not busy: {acknowledged} orders");
+    assert!(running.stop().await.success());
+    provider.stop().await;
+}
+
+/// The provider lives beside the program and outlives it, and writes down what it is asked.
+async fn open_provider(place: &Place) -> Tasks {
+    let tasks = Tasks::new();
+    let listener = TcpListener::bind(place.provider).await.unwrap();
+    let (folder, clock) = (place.folder.path(), Clock::system());
+    provider::start(listener, place.listen, folder, &clock, &tasks);
+    tasks
+}
+
+/// Shoppers and a clerk, at it until it is over.
+fn people(place: &Place, ledger: &Arc<Ledger>, over: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
+    let outside = || Outside { shop: place.listen, client: None, over: Arc::clone(over) };
+    let shop_on = |shopper| shop_on(outside(), Arc::clone(ledger), shopper);
+    let shoppers = (0..SHOPPERS).map(|shopper| platform::tasks::spawn("shopper", shop_on(shopper)));
+    shoppers.chain([platform::tasks::spawn("clerk", work_on(outside()))]).collect()
+}
+
+/// By the provider's own account, every order has cost what the shop's ledger says, and not more than
+/// it came to.
+async fn judge_money(place: &Place, orders: &[Value]) {
+    let mut booked: BTreeMap<String, Kept> = BTreeMap::new();
+    for journal in all(place, "ledger").await {
+        for posting in journal["postings"].as_array().unwrap() {
+            let minor = posting["amount_minor"].as_i64().unwrap();
+            let kept = booked.entry(text(&journal["payment_id"])).or_default();
+            if posting["debit"] == "provider" {
+                kept.captured_minor += minor;
+            } else if posting["credit"] == "provider" {
+                kept.refunded_minor += minor;
+            }
+        }
+    }
+    let account = provider::account(place.folder.path());
+    let moved = |kept: &Kept| *kept != Kept::default();
+    let taken: BTreeMap<_, _> = account.iter().filter(|(_, kept)| moved(kept)).collect();
+    let said: BTreeMap<_, _> = booked.iter().filter(|(_, kept)| moved(kept)).collect();
+    assert_eq!(taken, said, "the provider's account and the shop's");
+    assert!(taken.values().any(|kept| kept.refunded_minor > 0), "nothing went back: {taken:?}");
+    for order in orders {
+        let total = order["money"]["total_minor"].as_i64().unwrap();
+        // A payment has the id of its order.
+        let kept = account.get(&text(&order["id"])).copied().unwrap_or_default();
+        assert!(kept.captured_minor <= total, "{order}: {kept:?} is more than it came to");
+        if order["status"] == "cancelled" {
+            assert_eq!(kept.captured_minor, kept.refunded_minor, "{order}");
+        }
+    }
 }
 
 /// Waits until the doctor finds nothing under way any more.
@@ -272,6 +355,9 @@ fn judge(ledger: &Ledger, orders: &[Value]) {
     for (key, (id, cart)) in acknowledged.iter() {
         let order = there.get(id).unwrap_or_else(|| panic!("{id} ({key}) is lost"));
         assert_eq!(order["cart_id"], *cart, "{key}");
+    }
+    for id in ledger.cancelled.lock().unwrap().iter() {
+        assert_eq!(there[id]["status"], "cancelled", "its cancellation was acknowledged");
     }
     // Whoever was not answered may have an order all the same; nobody has two.
     let carts: BTreeSet<String> = orders.iter().map(|order| text(&order["cart_id"])).collect();

@@ -164,3 +164,66 @@ async fn the_doctor_finds_what_was_changed_behind_the_shop_s_back() {
     }
     world.close().await;
 }
+
+/// What the doctor finds while the shop goes on: promise, what, and how to mend it.
+async fn found_live(world: &World) -> Vec<(&'static str, String, String)> {
+    let found = kontor::doctor::examine(&world.shop, false).await.unwrap();
+    found.into_iter().map(|found| (found.promise, found.what, found.mend)).collect()
+}
+
+/// Changes the shop's file behind its back.
+fn change(world: &World, sql: &str) {
+    let file = Connection::open(world.folder().join("shop.db")).unwrap();
+    file.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+    assert!(file.execute(sql, []).unwrap() > 0, "{sql} changed nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_should_be_long_over_is_found_while_the_shop_goes_on() {
+    let world = World::open(Engine::Sqlite).await;
+    let ada = world.shopper(&[("A", 2)]).await;
+    let id = ada.place("card", "ok").await;
+    ada.waits_for(&id, "confirmed").await;
+    world.fulfil(&id).await;
+    ada.waits_for(&id, "completed").await;
+    world.rests().await;
+    assert_eq!(found_live(&world).await, []);
+    // A mail that nobody sends, and an order which knows of less money than was taken: both may be on
+    // their way for a while.
+    change(
+        &world,
+        "UPDATE message SET status = 'pending', settled_at = NULL WHERE stage = 'order_confirmed'",
+    );
+    change(
+        &world,
+        "UPDATE orders SET standing = replace(standing, '\"captured_minor\":2', \
+         '\"captured_minor\":1')",
+    );
+    assert_eq!(found_live(&world).await, []);
+    world.time.pass(kontor::doctor::PATIENCE);
+    let found = found_live(&world).await;
+    let promises: Vec<&str> = found.iter().map(|(promise, ..)| *promise).collect();
+    assert_eq!(promises, ["P3", "P8"], "{found:#?}");
+    assert!(found[0].1.contains("order_confirmed"), "{found:#?}");
+    assert!(found[0].2.contains("kontor parked redrive notification"), "{found:#?}");
+    assert!(found[1].2.contains("kontor parked list order"), "{found:#?}");
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn money_that_was_taken_and_not_booked_is_found_at_once() {
+    let world = World::open(Engine::Sqlite).await;
+    let ada = world.shopper(&[("A", 2)]).await;
+    let id = ada.place("card_auto", "ok").await;
+    ada.waits_for(&id, "confirmed").await;
+    world.rests().await;
+    assert_eq!(found_live(&world).await, []);
+    change(&world, "DELETE FROM payment_journals WHERE kind = 'captured'");
+    let found = found_live(&world).await;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let (promise, what, mend) = &found[0];
+    assert_eq!(*promise, "P6");
+    assert!(what.contains(&id) && what.contains("the ledger has 0 of money"), "{what}");
+    assert!(mend.contains(&format!("GET /api/v1/payments/{id}")), "{mend}");
+    world.stop().await;
+}

@@ -95,7 +95,8 @@ pub async fn read(
     params(("id" = OrderId, Path), ("Last-Event-ID" = Option<u32>, Header)),
     security(("guest" = []), ("staff" = [])),
     responses((status = 200, body = String, content_type = "text/event-stream"),
-        (status = 404, body = Problem), (status = 503, body = Problem)))]
+        (status = 404, body = Problem), (status = 422, body = Problem),
+        (status = 503, body = Problem)))]
 pub async fn follow(
     State(service): State<Arc<Orders>>,
     Path(id): Path<OrderId>,

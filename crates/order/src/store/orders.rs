@@ -40,8 +40,9 @@ pub(super) const SELECT_STUCK: &str = "SELECT id, number, deadline FROM orders \
     WHERE status = 'pending' AND deadline < $1 ORDER BY deadline, id LIMIT $2";
 pub(crate) const COUNT_BY_STATUS: &str = "SELECT status, CAST(count(*) AS bigint) FROM orders \
     GROUP BY status ORDER BY status LIMIT 100";
-pub(crate) const SELECT_AUDIT: &str =
-    "SELECT placed, standing FROM orders WHERE id > $1 ORDER BY id LIMIT $2";
+pub(crate) const SELECT_AUDIT: &str = "SELECT o.placed, o.standing, (SELECT t.entries \
+    FROM order_timeline t WHERE t.order_id = o.id ORDER BY t.first DESC LIMIT 1) \
+    FROM orders o WHERE o.id > $1 ORDER BY o.id LIMIT $2";
 
 /// An order while commands on it are carried out.
 #[derive(Debug, Clone)]

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use utoipa::openapi::path::PathItem;
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -38,8 +38,8 @@ pub fn allowance(item: &PathItem) -> Option<Allowance> {
     Some(Allowance { body_bytes: number("body_bytes")?, deadline })
 }
 
-/// Completes a document: problems get their media type, every operation its default answer, and
-/// the two kinds of tokens a name (`guest` and `staff`).
+/// Completes a document: problems get their media type, every operation the answers of the edge and a
+/// default one, and the two kinds of tokens a name (`guest` and `staff`).
 pub fn complete(api: &mut OpenApi) {
     let components = api.components.get_or_insert_with(Components::new);
     let mut schemas = vec![(Problem::name().into_owned(), Problem::schema())];
@@ -73,7 +73,11 @@ pub fn complete(api: &mut OpenApi) {
             {
                 *id = format!("{}_{id}", tag.replace(' ', "_"));
             }
+            let at_the_edge = answers_of_the_edge(operation);
             let responses = &mut operation.responses.responses;
+            for (status, what) in at_the_edge {
+                responses.entry(status.to_owned()).or_insert_with(|| RefOr::T(problem(what)));
+            }
             for response in responses.values_mut() {
                 if let RefOr::T(response) = response {
                     name_problems(response);
@@ -99,9 +103,50 @@ fn name_problems(response: &mut Response) {
     response.content = content.into_iter().map(named).collect();
 }
 
+/// What an operation may answer before its handler is asked, as it follows from what it takes and whom
+/// it lets in.
+fn answers_of_the_edge(operation: &Operation) -> Vec<(&'static str, &'static str)> {
+    let mut answers = Vec::new();
+    let lets_in = operation.security.as_deref().unwrap_or_default();
+    if !lets_in.is_empty() {
+        answers.push(("401", "The token is missing, or nobody knows it."));
+    }
+    if lets_in.contains(&SecurityRequirement::new("staff", [] as [&str; 0])) {
+        answers.push(("403", "The member of staff may not do this."));
+    }
+    let parameters = operation.parameters.iter().flatten();
+    let (mut asks, mut names) = (false, false);
+    for parameter in parameters {
+        if let RefOr::T(parameter) = parameter {
+            match parameter.parameter_in {
+                ParameterIn::Path => names = true,
+                ParameterIn::Query | ParameterIn::QueryString => asks = true,
+                // What a header can do wrong, the handler says: it is the one who reads it.
+                ParameterIn::Header | ParameterIn::Cookie => {}
+            }
+        }
+    }
+    if names {
+        answers.push(("404", "There is nothing of that name."));
+    }
+    if asks || operation.request_body.is_some() {
+        answers.push(("400", "What was sent cannot be read."));
+        answers.push(("422", "What was sent can be read, and is not what is wanted."));
+    }
+    if operation.request_body.is_some() {
+        answers.push(("413", "The body is larger than what is taken."));
+        answers.push(("415", "The body is of a type that is not taken."));
+    }
+    answers
+}
+
 fn any_problem() -> Response {
+    problem("A problem: its `type` names a page that says what to do.")
+}
+
+fn problem(what: &str) -> Response {
     ResponseBuilder::new()
-        .description("A problem: its `type` names a page that says what to do.")
+        .description(what)
         .content(PROBLEM_JSON, Content::new(Some(Ref::new(PROBLEM))))
         .build()
 }

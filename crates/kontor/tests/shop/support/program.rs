@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::ask::Answer;
+use super::provider::WEBHOOK_SECRET;
 use super::world::PATIENCE;
 
 /// What can go wrong on the way.
@@ -128,7 +129,7 @@ filter = "error"
 [payment.test_provider]
 url = "http://{provider}"
 api_key = "the shop's key at the provider"
-webhook_secret = "9f86d081884c7d659a2feaa0c55ad015"
+webhook_secret = "{WEBHOOK_SECRET}"
 timeout_ms = 2000
 [[staff]]
 name = "clerk"
@@ -162,20 +163,17 @@ token_sha256 = "{hash}"
         (running, real.now().since(begun))
     }
 
+    /// Starts the shop and does not wait for anything.
+    pub fn launch(&self) -> Running {
+        self.begin(&["run", "--no-demo"])
+    }
+
     /// Starts the demo shop and waits until it is filled and open.
     pub async fn start_demo(&self) -> Running {
         let running = self.begin(&["run", "--demo"]);
         let ready = running.until_ready(self.listen, "/api/v1/products?limit=1");
         // Nearly nineteen thousand products, by a program that was not built for speed.
         tokio::time::timeout(6 * PATIENCE, ready).await.expect("it is not ready");
-        running
-    }
-
-    /// Starts the payment provider as a process of its own.
-    pub async fn start_provider(&self) -> Running {
-        let listen = self.provider.to_string();
-        let running = self.begin(&["test-provider", "--listen", &listen]);
-        running.until_ready(self.provider, "/").await;
         running
     }
 

@@ -1,12 +1,14 @@
 //! The test provider as a server of its own, the shopper at its page, and what it has been asked.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use contracts::Timestamp;
 use http::{Method, StatusCode, header};
 use payment::config::TestProviderConfig;
-use payment::test_provider;
+use payment::test_provider::{self, Bank, Call};
 use platform::clock::Clock;
 use platform::config::{Credential, Secret};
 use platform::tasks::Tasks;
@@ -69,9 +71,50 @@ impl World {
 
     /// Every call of a kind that has reached the provider: `create`, `capture`, `void`, `refund`.
     pub fn asked_of_provider(&self, kind: &str) -> Vec<Value> {
-        let journal = std::fs::read_to_string(self.folder().join(JOURNAL)).unwrap_or_default();
-        let calls = journal.lines().filter(|line| !line.is_empty());
-        let calls = calls.map(|line| serde_json::from_str::<Value>(line).unwrap()["call"].clone());
+        let calls = journal(self.folder()).into_iter().map(|mut entry| entry["call"].take());
         calls.filter(|call| call["call"] == kind).collect()
     }
+}
+
+/// Everything the provider in this folder was ever asked, and when.
+fn journal(folder: &Path) -> Vec<Value> {
+    let journal = std::fs::read_to_string(folder.join(JOURNAL)).unwrap_or_default();
+    let entries = journal.lines().filter(|line| !line.is_empty());
+    entries.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What the provider keeps of a payment of the shop.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Taken, in minor units.
+    pub captured_minor: i64,
+    /// Given back.
+    pub refunded_minor: i64,
+}
+
+/// The provider's own account of every payment of the shop, reckoned from what it was asked; and that
+/// no key was ever used for two things.
+pub fn account(folder: &Path) -> BTreeMap<String, Kept> {
+    let mut bank = Bank::new();
+    let mut keys: BTreeMap<String, Value> = BTreeMap::new();
+    let mut whose: BTreeMap<String, String> = BTreeMap::new();
+    for entry in journal(folder) {
+        let at: Timestamp = serde_json::from_value(entry["at"].clone()).unwrap();
+        let call: Call = serde_json::from_value(entry["call"].clone()).unwrap();
+        if let Some(key) = entry["call"]["key"].as_str() {
+            let first = keys.entry(key.to_owned()).or_insert_with(|| entry["call"].clone());
+            assert_eq!(*first, entry["call"], "a key was used for two things");
+        }
+        let answer = bank.call(at, &call);
+        if let (Call::Create { shop_payment, .. }, Some(view)) = (call, answer.view) {
+            whose.insert(view.payment, shop_payment);
+        }
+    }
+    let mut account: BTreeMap<String, Kept> = BTreeMap::new();
+    for view in bank.all() {
+        let kept = account.entry(whose[&view.payment].clone()).or_default();
+        kept.captured_minor += view.captured_minor;
+        kept.refunded_minor += view.refunded_minor;
+    }
+    account
 }
