@@ -127,9 +127,15 @@ async fn measure(cli: &Cli) -> Result<(), Failure> {
     let text = figures.document();
     report::say(&text);
     if !cli.dry {
-        std::fs::write(&cli.out, text)?;
+        let old = std::fs::read_to_string(&cli.out).unwrap_or_default();
+        std::fs::write(&cli.out, format!("{}\n{}", text.trim_end(), remarks(&old)))?;
     }
     Ok(())
+}
+
+/// What people have written below the figures of an earlier run, from its heading on.
+fn remarks(old: &str) -> &str {
+    old.find("\n## Remarks").map_or("", |at| &old[at..])
 }
 
 async fn pages_of(cli: &Cli, shop: &BenchShop, figures: &mut Figures) -> Result<(), Failure> {
