@@ -377,8 +377,10 @@ proptest! {
             if ended {
                 prop_assert_eq!(&before.standing.life, &order.standing.life);
             }
-            // Said twice is said once.
-            prop_assert_eq!(&after(order.clone(), command), &order);
+            // Said twice is said once; but a timer fires once, and each time it does is another.
+            if !matches!(command, Command::AskAgain) {
+                prop_assert_eq!(&after(order.clone(), command), &order);
+            }
         }
     }
 }
