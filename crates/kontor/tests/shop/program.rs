@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::program::{Client, Place, STAFF, Said, bare, said};
+use crate::support::provider::WEBHOOK_SECRET;
 use crate::support::shopper::text;
 use crate::support::world::product;
 
@@ -150,7 +151,8 @@ async fn what_is_wrong_in_the_configuration_is_told_by_key_and_place() {
     let told = said(command.output().unwrap());
     assert_eq!(told.code, 1);
     assert!(told.err.contains("KONTOR_HTTP__LISTEN"), "{told:?}");
-    let weak = good.replace("9f86d081884c7d659a2feaa0c55ad015", "changeme");
+    let weak = good.replace(WEBHOOK_SECRET, "changeme");
+    assert_ne!(weak, good);
     std::fs::write(place.config(), weak).unwrap();
     let told = place.run(&["run", "--no-demo"]);
     assert_eq!(told.code, 1);
