@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_transfer_for_which_goods_are_not_held_for_days_is_not_offered() {
-        let mut config = Config::default();
+        let mut config = with_provider();
         config.warehouse.hold_days.clear();
         let why = config.check().unwrap_err();
         assert!(why.contains("warehouse.hold_days") && why.contains("transfer"), "{why}");

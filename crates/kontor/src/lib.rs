@@ -9,7 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod gateway;
-mod gauges;
+pub mod gauges;
 pub mod import;
 pub mod parked;
 pub mod parts;

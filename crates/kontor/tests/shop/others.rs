@@ -1,9 +1,14 @@
 //! Nobody sees what is not theirs (security S-8, S-10), staff do what their role allows (S-11), and
 //! the public listener shows nothing of the house (S-12, S-54, S-55).
 
+use kontor::config::Config;
+use kontor::gauges;
+use kontor::shop::{Place, Shop};
+use platform::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::support::shopper::text;
+use crate::support::world::{databases, server};
 use crate::support::{Answer, Engine, World, on_both_engines};
 
 on_both_engines!(
@@ -159,4 +164,19 @@ async fn the_inside_of_the_house_is_not_on_the_public_listener(engine: Engine) {
     let cors = world.get("/products").header("origin", "https://evil.example").send().await;
     assert_eq!(cors.header("access-control-allow-origin"), "");
     world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shop_whose_databases_do_not_answer_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::default();
+    config.data.folder = folder.path().to_owned();
+    let servers = databases("").await;
+    let shop = Shop::assemble(Place::Servers(servers.clone()), config, Clock::system());
+    let shop = shop.await.unwrap();
+    assert!(gauges::look(shop.hosts(), &shop.clock, true).await);
+    let (_, name) = servers.url.reveal().rsplit_once('/').unwrap();
+    let name = name.split('?').next().unwrap();
+    server().await.batch_execute(&format!("DROP DATABASE {name} WITH (FORCE)")).await.unwrap();
+    assert!(!gauges::look(shop.hosts(), &shop.clock, true).await);
 }
