@@ -429,7 +429,7 @@ fn while_the_shop_goes_on_what_has_just_changed_may_be_on_its_way() {
 }
 
 #[test]
-fn while_the_shop_goes_on_what_should_have_ended_long_ago_is_seen() {
+fn while_the_shop_goes_on_what_ought_to_have_ended_long_ago_is_seen() {
     let late = |facts: &mut Facts| {
         facts.orders[0].state = OrderState::Pending;
         facts.orders[0].deadline = Timestamp::from_micros(5_000_000);

@@ -179,7 +179,7 @@ fn change(world: &World, sql: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_should_be_long_over_is_found_while_the_shop_goes_on() {
+async fn what_is_long_overdue_is_found_while_the_shop_goes_on() {
     let world = World::open(Engine::Sqlite).await;
     let ada = world.shopper(&[("A", 2)]).await;
     let id = ada.place("card", "ok").await;
