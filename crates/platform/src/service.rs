@@ -217,7 +217,8 @@ pub struct Task {
     pub attempt: i64,
     /// Why.
     pub cause: Cause,
+    /// Since when it is asked for.
+    pub since: contracts::Timestamp,
     pub(crate) epoch: i64,
-    pub(crate) since: contracts::Timestamp,
     pub(crate) waits: i64,
 }

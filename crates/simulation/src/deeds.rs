@@ -1,6 +1,6 @@
 //! Which mails may have been sent twice, and why: nothing else excuses a doubled one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use contracts::Timestamp;
@@ -16,14 +16,15 @@ pub struct Deeds {
     /// The latest that the clock of whoever sends has shown: it may go back, and a lease is gone all
     /// the same.
     latest: Timestamp,
-    /// Taken, and not recorded yet.
-    open: BTreeSet<Uuid>,
+    /// Taken, and not recorded yet; and what the clock showed when they came up. (Their ids may say a
+    /// later time: ids never go back, and the clock does.)
+    open: BTreeMap<Uuid, Timestamp>,
     excused: BTreeSet<Uuid>,
 }
 
 impl Default for Deeds {
     fn default() -> Self {
-        Self { latest: Timestamp::EPOCH, open: BTreeSet::new(), excused: BTreeSet::new() }
+        Self { latest: Timestamp::EPOCH, open: BTreeMap::new(), excused: BTreeSet::new() }
     }
 }
 
@@ -34,9 +35,9 @@ impl Deeds {
     }
 
     /// Effects were taken. One that somebody still has was taken from them because they were too slow.
-    pub fn claimed(&mut self, ids: impl Iterator<Item = Uuid>) {
-        for id in ids {
-            if !self.open.insert(id) {
+    pub fn claimed(&mut self, effects: impl Iterator<Item = (Uuid, Timestamp)>) {
+        for (id, since) in effects {
+            if self.open.insert(id, since).is_some() {
                 self.excused.insert(id);
             }
         }
@@ -46,8 +47,8 @@ impl Deeds {
     /// done again.
     pub fn recorded(&mut self, ids: &[Uuid], done: bool) {
         for id in ids {
-            let late = self.latest.since(born(*id)) >= SLOW;
-            if self.open.remove(id) && (late || !done) {
+            let since = self.open.remove(id);
+            if since.is_some_and(|since| !done || self.latest.since(since) >= SLOW) {
                 self.excused.insert(*id);
             }
         }
@@ -55,7 +56,7 @@ impl Deeds {
 
     /// The process died with whatever it had taken.
     pub fn died(&mut self) {
-        self.excused.append(&mut self.open);
+        self.excused.extend(std::mem::take(&mut self.open).into_keys());
     }
 
     /// Whether an effect may have been done more than once.
@@ -64,40 +65,33 @@ impl Deeds {
     }
 }
 
-/// When an effect came up: its id says it.
-fn born(id: Uuid) -> Timestamp {
-    let (millis, _) = id.as_u64_pair();
-    Timestamp::from_micros(i64::try_from(millis >> 16).unwrap_or(0).saturating_mul(1000))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use contracts::Timestamp;
-    use platform::clock::Clock;
-    use platform::ids::Ids;
+    use uuid::Uuid;
 
     use super::{Deeds, SLOW};
 
     #[test]
     fn only_death_a_lost_record_and_slowness_excuse_what_is_done_twice() {
         let start = Timestamp::from_micros(1_795_348_800_000_000);
-        let ids = Ids::from_seed(Clock::standing_at(start), 1);
-        let [recorded, lost, taken, slow, died] = [(); 5].map(|()| ids.uuid());
+        let [recorded, lost, taken, slow, died] = [1, 2, 3, 4, 5].map(Uuid::from_u128);
+        let of = |ids: &[Uuid]| ids.iter().map(|id| (*id, start)).collect::<Vec<_>>().into_iter();
         let mut deeds = Deeds::default();
         deeds.see(start.plus(Duration::from_secs(1)));
-        deeds.claimed([recorded, lost, taken].into_iter());
+        deeds.claimed(of(&[recorded, lost, taken]));
         deeds.recorded(&[recorded], true);
         deeds.recorded(&[lost], false);
-        deeds.claimed([taken].into_iter());
+        deeds.claimed(of(&[taken]));
         deeds.recorded(&[taken], true);
-        deeds.claimed([recorded, slow].into_iter());
+        deeds.claimed(of(&[recorded, slow]));
         deeds.recorded(&[recorded], true);
         deeds.see(start.plus(SLOW));
         deeds.see(start);
         deeds.recorded(&[slow], true);
-        deeds.claimed([died].into_iter());
+        deeds.claimed(of(&[died]));
         deeds.died();
         let double = [recorded, lost, taken, slow, died].map(|id| deeds.may_be_double(id));
         assert_eq!(double, [false, true, true, true, true]);

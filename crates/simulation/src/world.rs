@@ -479,7 +479,7 @@ impl World {
                 if !tasks.is_empty() {
                     self.happened(label);
                 }
-                self.deeds.claimed(tasks.iter().map(|task| task.id));
+                self.deeds.claimed(tasks.iter().map(|task| (task.id, task.since)));
                 self.tasks.extend(tasks.into_iter().map(|task| (source, task)));
             }
             Done::Performed(source, task, performed) => {
