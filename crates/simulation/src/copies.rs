@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contracts::Source;
-use contracts::events::{EventData, ProductPublished};
+use contracts::events::{EventData, Payload, ProductPublished, ProductWithdrawn};
+use contracts::{ProductId, Source};
 use futures_util::FutureExt;
 use platform::db::{Json, Result, Tx, Unit};
 use platform::params;
@@ -41,6 +41,30 @@ impl Unit for Offered {
     }
 }
 
+/// A version of a product, as the catalogue has said it: its units, and what each costs if it is on
+/// sale.
+#[derive(Debug, Clone)]
+struct Shown {
+    product: ProductId,
+    version: i64,
+    prices: Vec<(String, Option<i64>)>,
+}
+
+fn shown(payload: &Payload) -> Option<Shown> {
+    if let Some(withdrawn) = ProductWithdrawn::of(payload) {
+        let prices = withdrawn.skus.iter().map(|sku| (sku.to_string(), None)).collect();
+        let (product, version) = (withdrawn.product_id, withdrawn.version);
+        return Some(Shown { product, version, prices });
+    }
+    let published = ProductPublished::of(payload)?;
+    let prices = published.variants.iter().map(|variant| {
+        let price = variant.prices.first().map(|price| price.price.amount_minor);
+        (variant.sku.to_string(), price)
+    });
+    let (product, version) = (published.product_id, published.version);
+    Some(Shown { product, version, prices: prices.collect() })
+}
+
 impl World {
     pub(crate) fn copies_are_true(&self) -> Step {
         self.what_was_acknowledged_is_remembered()?;
@@ -69,19 +93,16 @@ impl World {
     fn what_is_offered_is_what_was_published(&self) -> Step {
         let offered = self.read(Source::Order, Offered)?;
         let said = self.everything_said()?;
-        let published = said.iter().filter_map(|(_, event)| ProductPublished::of(&event.payload));
-        let mut newest: BTreeMap<_, &ProductPublished> = BTreeMap::new();
-        for product in published {
-            let known = newest.entry(product.product_id).or_insert(product);
-            if known.version < product.version {
-                *known = product;
+        let mut newest: BTreeMap<ProductId, Shown> = BTreeMap::new();
+        for shown in said.iter().filter_map(|(_, event)| shown(&event.payload)) {
+            let known = newest.entry(shown.product).or_insert_with(|| shown.clone());
+            if known.version < shown.version {
+                *known = shown;
             }
         }
-        for variant in newest.into_values().flat_map(|product| &product.variants) {
-            let price = variant.prices.first().map(|price| price.price.amount_minor);
-            let ours = offered.get(variant.sku.as_str()).copied();
-            if ours != Some(price) {
-                let sku = &variant.sku;
+        for (sku, price) in newest.into_values().flat_map(|shown| shown.prices) {
+            let ours = offered.get(&sku).copied();
+            if ours != price.map(Some) {
                 let what = format!("P9: {sku} is published at {price:?} and on offer at {ours:?}");
                 return Err(Failure::new(what));
             }

@@ -246,11 +246,18 @@ impl World {
         Ok(true)
     }
 
-    /// A price changes, perhaps twice in one breath.
+    /// A price changes, perhaps twice in one breath; or something is taken off the shelf and put back.
     fn let_reprice(&mut self) -> Step {
         let Some(unit) = self.chance.pick(&UNITS).copied() else { return Ok(()) };
         let Some(product) = self.products.get(unit) else { return Ok(()) };
         let path = format!("/products/{product}");
+        if self.chance.happens(100) {
+            for step in ["withdraw", "publish"] {
+                let request = Request::new(http::Method::POST, format!("{path}/{step}"));
+                self.send(Asker::Owner, request.by(ADMIN))?;
+            }
+            return Ok(());
+        }
         for _ in 0..if self.chance.happens(400) { 2 } else { 1 } {
             let price_minor = self.chance.between(1, 12) * 250;
             self.auditor.costs(unit, price_minor);

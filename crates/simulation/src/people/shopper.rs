@@ -222,8 +222,10 @@ impl Shopper {
 
     fn open(&self, chance: &mut Chance) -> Request {
         let mut lines: Vec<Value> = Vec::new();
+        // Who pays at the door wants something brought there.
+        let wanted = |sku| sku == "MUG" && self.method == "on_delivery";
         for sku in UNITS {
-            if chance.happens(500) {
+            if chance.happens(500) || wanted(sku) {
                 lines.push(json!({ "sku": sku, "quantity": chance.between(1, 3) }));
             }
         }
@@ -232,7 +234,8 @@ impl Shopper {
         }
         let email = format!("shopper{}@example.org", self.number);
         let address = json!({
-            "name": format!("Shopper {}", self.number), "street": "Am Kai 1",
+            "name": format!("Shopper {}", self.number),
+            "street": format!("Am Kai {}", chance.between(1, 2)),
             "postal_code": "20457", "city": "Hamburg", "country": "DE",
         });
         let cart = json!({
@@ -246,11 +249,19 @@ impl Shopper {
         let total = if self.cheats { 1 } else { self.total };
         let body = json!({
             "expected_total": { "amount_minor": total, "currency": "EUR" },
-            "payment_method": { "code": self.method, "token": self.token },
+            "payment_method": self.means(),
             "terms_version": self.terms,
         });
         let key = self.key("place");
         Request::post(format!("/carts/{cart}/order"), body).by(token).keyed(key)
+    }
+
+    /// How they pay. Where no provider takes the money there is nothing to show one.
+    fn means(&self) -> Value {
+        match self.method {
+            "on_delivery" | "transfer" => json!({ "code": self.method }),
+            by_provider => json!({ "code": by_provider, "token": self.token }),
+        }
     }
 
     fn pay(&mut self, order: &str, token: &str, chance: &mut Chance) -> Request {
