@@ -25,6 +25,7 @@ use contracts::Source;
 use uuid::Uuid;
 
 pub use error::Error;
+pub(crate) use migrate::Dialect;
 pub use migrate::Migration;
 pub use pause::Pause;
 pub(crate) use postgres::Lead;
@@ -150,7 +151,7 @@ impl Db {
         ids: Ids,
     ) -> Result<Self> {
         sqlite.migrate(source, migrations)?;
-        let scope = Arc::new(Scope::new(source, clock, ids));
+        let scope = Arc::new(Scope::new(source, Dialect::Sqlite, clock, ids));
         Ok(Self { scope, engine: Engine::Sqlite(Arc::clone(sqlite)) })
     }
 
@@ -167,7 +168,7 @@ impl Db {
     ) -> Result<Self> {
         let postgres = Postgres::connect(told, source)?;
         postgres.migrate(source, migrations).await?;
-        let scope = Arc::new(Scope::new(source, clock, ids));
+        let scope = Arc::new(Scope::new(source, Dialect::Postgres, clock, ids));
         Ok(Self { scope, engine: Engine::Postgres(postgres) })
     }
 
@@ -269,12 +270,12 @@ impl Db {
 }
 
 impl Scope {
-    fn new(source: Source, clock: Clock, ids: Ids) -> Self {
+    fn new(source: Source, dialect: Dialect, clock: Clock, ids: Ids) -> Self {
         Self {
             source,
             clock,
             ids,
-            kernel: Statements::of(source),
+            kernel: Statements::of(source, dialect),
             counters: Counters::default(),
             wake: Wake::default(),
         }

@@ -104,7 +104,7 @@ pub enum Turn {
     Log,
     /// Handle what is due.
     Due,
-    /// Take effects.
+    /// Let go of what an earlier process had, and then take effects.
     Claim,
     /// Relay its outbox.
     Relay,
@@ -300,6 +300,7 @@ impl World {
     fn release(&mut self, source: Source) -> Step {
         let host = self.host(source)?;
         if !host.effects().is_empty() {
+            self.turns.insert((source, Turn::Claim));
             let work = async move { Done::Released(source, host.release_leases().await) };
             self.flight.start(format!("{source} releases leases"), work.boxed_local());
         }
@@ -479,6 +480,9 @@ impl World {
                 if !tasks.is_empty() {
                     self.happened(label);
                 }
+                for task in &tasks {
+                    self.note(&format_args!("{source} has {} now", task.id));
+                }
                 self.deeds.claimed(tasks.iter().map(|task| (task.id, task.since)));
                 self.tasks.extend(tasks.into_iter().map(|task| (source, task)));
             }
@@ -487,7 +491,10 @@ impl World {
                 self.progress = true;
                 self.performed.push((source, task, performed));
             }
-            Done::Recorded(_, ids, outcome) => {
+            Done::Recorded(source, ids, outcome) => {
+                for id in &ids {
+                    self.note(&format_args!("{source} has recorded {id}"));
+                }
                 let recorded = self.finished(label, outcome)?.is_some();
                 self.deeds.recorded(&ids, recorded);
                 if recorded {
@@ -495,7 +502,9 @@ impl World {
                 }
             }
             Done::Released(source, outcome) => {
-                if self.finished(label, outcome)?.is_none() {
+                if self.finished(label, outcome)?.is_some() {
+                    self.turns.remove(&(source, Turn::Claim));
+                } else {
                     self.release(source)?;
                 }
             }

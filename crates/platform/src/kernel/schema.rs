@@ -4,7 +4,7 @@
 
 use contracts::Source;
 
-use crate::db::migrate::Dialect;
+use crate::db::Dialect;
 
 const TABLES: &str = "
 CREATE TABLE {s}_outbox (
@@ -94,7 +94,7 @@ mod tests {
         for (_, sql) in migrations(Source::Order, Dialect::Sqlite) {
             connection.execute_batch(&sql).unwrap();
         }
-        let count = Statements::of(Source::Order).count_inbox;
+        let count = Statements::of(Source::Order, Dialect::Sqlite).count_inbox;
         let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {count}")).unwrap();
         let steps = plan.query_map([], |row| row.get::<_, String>(3)).unwrap();
         let reads: Vec<String> =

@@ -78,7 +78,9 @@ impl Runtime {
                 let (turn, listeners) = (turn(host), hosts.to_vec());
                 tasks.spawn("relay", async move { turn.relay(listeners, config).await });
             }
-            let (due, careful) = (turn(host), config.previous_run_crashed);
+            // Of a server nobody knows how the previous instance ended.
+            let careful = config.previous_run_crashed || host.db().sqlite().is_none();
+            let due = turn(host);
             tasks.spawn("timers", async move { due.fire_timers(careful).await });
             if !host.effects().is_empty() {
                 let effects = turn(host);
@@ -184,9 +186,11 @@ impl Loop {
         }
     }
 
-    async fn fire_due(&self, carefully: bool) -> Result<()> {
+    /// Fires what is due. What the previous run died of is among the first: careful with those is
+    /// careful enough.
+    async fn fire_due(&self, mut carefully: bool) -> Result<()> {
         let wake = &self.host.db().scope.wake;
-        while self.host.step_due(carefully).await? > 0 && !self.stopping() {}
+        while self.host.step_due(std::mem::take(&mut carefully)).await? > 0 && !self.stopping() {}
         wake.next_timer_is(None);
         let next = self.host.next_due().await?;
         // A commit in between may have set an earlier one.
