@@ -1,13 +1,12 @@
-//! Documents as they are sent, kept in memory. A change made here makes everything kept before it
-//! stale, whoever is just reading; a change made by another instance shows after the time to live.
+//! Documents as they are sent, kept in memory and shared with the other instances.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use moka::sync::Cache;
+use platform::cache::{Before, Cache, CacheLimits, Changing};
 use platform::http::ETag;
+use platform::redis::Redis;
 
 use crate::config::Config;
 
@@ -20,8 +19,24 @@ pub struct Document {
     pub body: Bytes,
 }
 
+impl Document {
+    /// As it is kept: the tag, and the text in the lines after it.
+    fn kept(&self) -> Bytes {
+        [self.tag.bytes(), b"\n", &self.body].concat().into()
+    }
+
+    fn of(mut kept: Bytes) -> Self {
+        let tag = kept.iter().position(|byte| *byte == b'\n').and_then(|end| {
+            let tag = ETag::of_bytes(kept.get(..end)?);
+            kept = kept.slice(end + 1..);
+            tag
+        });
+        Self { tag: tag.unwrap_or_else(|| ETag::of_text(&kept)), body: kept }
+    }
+}
+
 /// What a document is of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
     /// A product, by its id or its handle.
     Product(String),
@@ -32,131 +47,43 @@ pub enum Key {
 }
 
 impl Key {
-    fn bytes(&self) -> usize {
+    fn text(&self) -> String {
         match self {
-            Self::Product(name) | Self::Products(name) => name.len(),
-            Self::Categories => 0,
+            Self::Product(name) => format!("product:{name}"),
+            Self::Products(page) => format!("page:{page}"),
+            Self::Categories => "categories".to_owned(),
         }
     }
-}
-
-#[derive(Debug, Clone)]
-struct Kept {
-    generation: u64,
-    document: Document,
 }
 
 /// What is kept.
 #[derive(Debug)]
-pub struct Documents {
-    kept: Cache<Key, Kept>,
-    generation: Arc<AtomicU64>,
-}
-
-/// The state of the shop before something was read, so that it is not kept if it changed meanwhile.
-#[derive(Debug, Clone, Copy)]
-pub struct Before(u64);
-
-/// A change under way. Everything kept is stale when whoever asked for it says that it is over; or,
-/// if they do not wait for its end, when the last holder of this goes away.
-#[derive(Debug)]
-pub struct Changing {
-    generation: Arc<AtomicU64>,
-    over: AtomicBool,
-}
-
-impl Changing {
-    /// The change is over, and shows from now on.
-    pub fn over(&self) {
-        if !self.over.swap(true, Ordering::SeqCst) {
-            self.generation.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-}
-
-impl Drop for Changing {
-    fn drop(&mut self) {
-        self.over();
-    }
-}
+pub struct Documents(Cache);
 
 impl Documents {
     /// Nothing yet.
-    pub fn new(config: &Config) -> Self {
-        let size = |key: &Key, kept: &Kept| {
-            u32::try_from(key.bytes() + kept.document.body.len() + 200).unwrap_or(u32::MAX)
-        };
-        let kept = Cache::builder()
-            .weigher(size)
-            .max_capacity(config.cache_bytes)
-            .time_to_live(Duration::from_millis(config.cache_ttl_ms))
-            .build();
-        Self { kept, generation: Arc::default() }
+    pub fn new(config: &Config, redis: Option<Redis>) -> Self {
+        let ttl = Duration::from_millis(config.cache_ttl_ms);
+        let limits = CacheLimits { bytes: config.cache_bytes, ttl };
+        Self(Cache::new("catalogue", limits, redis))
     }
 
     /// To be held while something changes.
     pub fn changing(&self) -> Arc<Changing> {
-        let generation = Arc::clone(&self.generation);
-        Arc::new(Changing { generation, over: AtomicBool::new(false) })
-    }
-
-    /// To be asked before something is read that will be kept.
-    pub fn before(&self) -> Before {
-        Before(self.generation.load(Ordering::SeqCst))
+        self.0.changing()
     }
 
     /// The document under `key`, if it is kept and nothing has changed since.
-    pub fn get(&self, key: &Key) -> Option<Document> {
-        let kept = self.kept.get(key)?;
-        (kept.generation == self.before().0).then_some(kept.document)
+    ///
+    /// # Errors
+    /// What to show to [`Documents::keep`] with the document that is read now.
+    pub async fn get(&self, key: &Key) -> Result<Document, Before> {
+        let kept = self.0.get(&key.text()).await?;
+        Ok(Document::of(kept))
     }
 
     /// Keeps a document that was read after `before`.
-    pub fn keep(&self, key: Key, before: Before, document: Document) {
-        self.kept.insert(key, Kept { generation: before.0, document });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn document(text: &'static str) -> Document {
-        Document { tag: ETag::of_text(text), body: Bytes::from_static(text.as_bytes()) }
-    }
-
-    fn key() -> Key {
-        Key::Product("a".to_owned())
-    }
-
-    #[test]
-    fn what_was_read_before_a_change_is_not_served_after_it() {
-        let documents = Documents::new(&Config::default());
-        let before = documents.before();
-        documents.keep(key(), before, document("old"));
-        assert!(documents.get(&key()).is_some());
-        documents.changing().over();
-        assert!(documents.get(&key()).is_none());
-        // Somebody who read the old one is late in keeping it.
-        documents.keep(key(), before, document("old"));
-        assert!(documents.get(&key()).is_none());
-        documents.keep(key(), documents.before(), document("new"));
-        assert_eq!(documents.get(&key()).unwrap().body, "new");
-    }
-
-    #[test]
-    fn a_change_shows_once_also_if_nobody_waited_for_its_end() {
-        let documents = Documents::new(&Config::default());
-        let keep = || documents.keep(key(), documents.before(), document("text"));
-        let (asker, transaction) = (documents.changing(), documents.changing());
-        keep();
-        drop(asker);
-        assert!(documents.get(&key()).is_none());
-        keep();
-        transaction.over();
-        assert!(documents.get(&key()).is_none());
-        keep();
-        drop(transaction);
-        assert!(documents.get(&key()).is_some());
+    pub fn keep(&self, key: &Key, before: Before, document: &Document) {
+        self.0.keep(&key.text(), before, document.kept());
     }
 }

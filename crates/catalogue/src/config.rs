@@ -9,7 +9,7 @@ pub struct Config {
     /// How many bytes of written-out documents are kept in memory; 0 keeps none.
     pub cache_bytes: u64,
     /// How long a document is kept, in milliseconds. A change made by this process shows at once;
-    /// one made by another instance shows when this is over.
+    /// one made by another instance shows when this is over, or with `redis` within a tenth of a second.
     pub cache_ttl_ms: u64,
 }
 

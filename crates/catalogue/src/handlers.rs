@@ -8,10 +8,10 @@ use platform::cause::Cause;
 use platform::db::{NewEvent, Result, Tx, Unit};
 
 use crate::Catalogue;
-use crate::cache::Changing;
 use crate::domain::{CategoryPath, Command, Content, Event, Product, Refusal};
 use crate::store::history::{self, NewChange};
 use crate::store::{self, Change, Stored};
+use platform::cache::Changing;
 
 /// Which product is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

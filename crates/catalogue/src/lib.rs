@@ -16,6 +16,7 @@ pub mod store;
 use contracts::events::{ProductPublished, ProductWithdrawn};
 use contracts::{EventData, EventKind, Source};
 use platform::db::{Db, Migration, Result, Tx};
+use platform::redis::Redis;
 use platform::service::{Delivery, EffectSpec, Reaction, Service, Task, TimerSpec, Verdict};
 
 pub use api::routes;
@@ -34,9 +35,9 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The service on its database.
-    pub fn new(db: Db, config: &Config) -> Self {
-        Self { db, documents: Documents::new(config) }
+    /// The service on its database, with what it keeps shared through Redis if there is one.
+    pub fn new(db: Db, config: &Config, redis: Option<Redis>) -> Self {
+        Self { db, documents: Documents::new(config, redis) }
     }
 }
 

@@ -21,7 +21,7 @@ pub struct Config {
     pub data: Data,
     /// The bus between services that run apart; without it all services run in one process.
     pub nats: Option<NatsConfig>,
-    /// The shared cache. Not used yet: each process keeps its own in memory.
+    /// The cache that instances share; without it each keeps its own in memory.
     pub redis: Option<Redis>,
     /// Where the gateway finds the services; only `kontor run gateway` reads it.
     pub gateway: Option<Gateway>,

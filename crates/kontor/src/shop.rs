@@ -168,7 +168,8 @@ impl Shop {
         match source {
             Source::Catalogue => {
                 let db = room.database::<Catalogue>().await?;
-                let catalogue = Arc::new(Catalogue::new(db, &config.catalogue));
+                let redis = config.redis.as_ref().map(|redis| redis.connect()).transpose()?;
+                let catalogue = Arc::new(Catalogue::new(db, &config.catalogue, redis));
                 self.catalogue = Some(Arc::clone(&catalogue));
                 self.add(&catalogue, catalogue::routes);
             }

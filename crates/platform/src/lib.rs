@@ -7,6 +7,7 @@
 //! [`tasks`]; clippy bans the others. That is what lets the simulation own them.
 
 pub mod bus;
+pub mod cache;
 pub mod cause;
 pub mod clock;
 pub mod config;
@@ -15,6 +16,7 @@ pub mod http;
 pub mod ids;
 pub mod kernel;
 pub mod planted;
+pub mod redis;
 pub mod service;
 pub mod tasks;
 pub mod telemetry;

@@ -85,8 +85,11 @@ impl Shop {
     pub fn start(connection: Connection, outside: &Outside<'_>) -> Result<Self, Error> {
         let sqlite = Sqlite::by_hand_on(connection)?;
         let room = Room { sqlite: &sqlite, outside };
-        let catalogue =
-            Arc::new(Catalogue::new(room.database::<Catalogue>()?, &catalogue::Config::default()));
+        let catalogue = Arc::new(Catalogue::new(
+            room.database::<Catalogue>()?,
+            &catalogue::Config::default(),
+            None,
+        ));
         let customers = Arc::new(Customers::new(room.database::<Customers>()?));
         let orders =
             Arc::new(Orders::new(room.database::<Orders>()?, settings::order()).map_err(failed)?);

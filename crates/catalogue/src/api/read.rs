@@ -72,13 +72,13 @@ pub async fn list(
         return Ok(Json(show(Vec::new())).into_response());
     }
     let key = Key::Products(format!("{scope}:{after}:{}", query.limit.get()));
-    if let Some(document) = catalogue.documents.get(&key) {
-        return Ok(answer(&document, &headers));
-    }
-    let before = catalogue.documents.before();
+    let before = match catalogue.documents.get(&key).await {
+        Ok(document) => return Ok(answer(&document, &headers)),
+        Err(before) => before,
+    };
     let body = written(&show(catalogue.db.read(page).await?))?;
     let document = Document { tag: ETag::of_text(&body), body: body.into() };
-    catalogue.documents.keep(key, before, document.clone());
+    catalogue.documents.keep(&key, before, &document);
     Ok(answer(&document, &headers))
 }
 
@@ -100,17 +100,17 @@ pub async fn one(
         return Ok(Json(ProductView::from(stored)).into_response());
     }
     let key = Key::Product(name.clone());
-    if let Some(document) = catalogue.documents.get(&key) {
-        return Ok(answer(&document, &headers));
-    }
-    let before = catalogue.documents.before();
+    let before = match catalogue.documents.get(&key).await {
+        Ok(document) => return Ok(answer(&document, &headers)),
+        Err(before) => before,
+    };
     let stored = find(&catalogue, name).await?;
     if stored.state != State::Published {
         return Err(Error::NotFound);
     }
     let tag = ETag::of_version(&stored.id.to_string(), stored.version);
     let document = Document { tag, body: written(&ProductView::from(stored))?.into() };
-    catalogue.documents.keep(key, before, document.clone());
+    catalogue.documents.keep(&key, before, &document);
     Ok(answer(&document, &headers))
 }
 
@@ -121,15 +121,15 @@ pub async fn categories(
     Service(catalogue): Service<Arc<Catalogue>>,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    if let Some(document) = catalogue.documents.get(&Key::Categories) {
-        return Ok(answer(&document, &headers));
-    }
-    let before = catalogue.documents.before();
+    let before = match catalogue.documents.get(&Key::Categories).await {
+        Ok(document) => return Ok(answer(&document, &headers)),
+        Err(before) => before,
+    };
     let rows = catalogue.db.read(store::Categories).await?;
     let items = rows.into_iter().map(CategoryView::from).collect();
     let body = written(&CategoriesView { items })?;
     let document = Document { tag: ETag::of_text(&body), body: body.into() };
-    catalogue.documents.keep(Key::Categories, before, document.clone());
+    catalogue.documents.keep(&Key::Categories, before, &document);
     Ok(answer(&document, &headers))
 }
 

@@ -49,7 +49,7 @@ pub async fn shops_going_by(clock: Clock) -> Vec<Shop> {
 }
 
 pub fn shop_on(db: Db, config: &Config) -> Shop {
-    let service = Arc::new(Catalogue::new(db.clone(), config));
+    let service = Arc::new(Catalogue::new(db.clone(), config, None));
     let (router, _) = routes(Arc::clone(&service)).split_for_parts();
     let app = platform::http::app(router, HttpContext::for_test());
     Shop { db, service, app }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use contracts::Source;
 use platform::config::Credential;
 use platform::http::client::{BaseAddress, ClientLimits};
+use platform::redis::{RedisConfig, RedisError};
 use serde::{Deserialize, Serialize};
 
 /// A PostgreSQL server with a database for each service.
@@ -32,6 +33,30 @@ fn connections() -> usize {
 pub struct Redis {
     /// Its address, such as `redis://127.0.0.1:6379`; with `rediss://` the connection is encrypted.
     pub url: Credential,
+    /// What every key begins with: shops that share a server have one each.
+    #[serde(default = "prefix")]
+    pub prefix: String,
+    /// The file of the certificates that the server's must lead to, in PEM, for `rediss://`. Without it, those
+    /// of this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+}
+
+fn prefix() -> String {
+    "kontor".to_owned()
+}
+
+impl Redis {
+    /// The way to it. Nothing waits for it.
+    ///
+    /// # Errors
+    /// When the address is none or the certificates cannot be read.
+    pub fn connect(&self) -> Result<platform::redis::Redis, RedisError> {
+        let Self { url, prefix, ca } = self;
+        let url = url.reveal().to_owned();
+        let told = RedisConfig { url, prefix: prefix.clone(), ca: ca.clone() };
+        platform::redis::Redis::connect(&told)
+    }
 }
 
 /// Where the gateway finds the services.

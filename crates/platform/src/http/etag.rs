@@ -21,6 +21,16 @@ impl ETag {
         Self::quoted(&hex::encode(&hash[..16]))
     }
 
+    /// The tag whose [`ETag::bytes`] these are.
+    pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
+        HeaderValue::from_bytes(bytes).ok().map(Self)
+    }
+
+    /// It as it is sent.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     fn quoted(text: &str) -> Self {
         let safe: String = text.chars().filter(|c| c.is_ascii_graphic() && *c != '"').collect();
         let value = HeaderValue::try_from(format!("\"{safe}\""));

@@ -1,0 +1,174 @@
+//! What is kept with a Redis that others share, and one that is gone, silent or emptied.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use contracts::Timestamp;
+use platform::cache::{Cache, CacheLimits};
+use platform::clock::Clock;
+use platform::ids::Ids;
+use platform::redis::{Redis, RedisConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// Longer than any test: what is not there any more was not merely too old.
+const LIMITS: CacheLimits = CacheLimits { bytes: 1 << 20, ttl: Duration::from_secs(600) };
+
+fn server() -> String {
+    std::env::var("REDIS_URL").expect("REDIS_URL is not set: run this by scripts/with-redis")
+}
+
+/// A shop's keys, which no other test has.
+fn config(url: String) -> RedisConfig {
+    let prefix = Ids::from_system(Clock::system()).uuid().to_string();
+    RedisConfig { url, prefix, ca: None }
+}
+
+fn now() -> Timestamp {
+    Clock::system().now()
+}
+
+/// Waits until it is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let begun = now();
+    while !is_so().await {
+        assert!(now().since(begun) < Duration::from_secs(10), "{what}: never");
+        Clock::system().sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// An instance that has found its server.
+async fn instance(told: &RedisConfig) -> (Cache, Redis) {
+    let redis = Redis::connect(told).unwrap();
+    until("it answers", async || redis.answers()).await;
+    (Cache::new("tests", LIMITS, Some(redis.clone())), redis)
+}
+
+async fn kept(cache: &Cache, key: &str, text: &'static str) {
+    let before = cache.get(key).await.unwrap_err();
+    cache.keep(key, before, Bytes::from_static(text.as_bytes()));
+}
+
+#[tokio::test]
+async fn what_one_instance_keeps_another_finds_until_either_changes_something() {
+    let told = config(server());
+    let (one, _) = instance(&told).await;
+    let (other, _) = instance(&told).await;
+    kept(&one, "a", "old").await;
+    until("the other finds it", async || other.get("a").await.is_ok_and(|a| a == "old")).await;
+    one.changing().over();
+    assert!(one.get("a").await.is_err(), "here it shows at once");
+    until("there it shows soon", async || other.get("a").await.is_err()).await;
+    // What was begun to be read before the change is not found after it.
+    let early = other.get("b").await.unwrap_err();
+    other.changing().over();
+    other.keep("b", early, Bytes::from_static(b"old"));
+    until("told", async || one.get("a").await.is_err() && one.get("b").await.is_err()).await;
+    kept(&one, "b", "new").await;
+    until("the new one", async || other.get("b").await.is_ok_and(|b| b == "new")).await;
+}
+
+#[tokio::test]
+async fn a_server_that_has_lost_everything_is_filled_again() {
+    let mut url = server();
+    url.truncate(url.rfind('/').unwrap());
+    let told = config(format!("{url}/7"));
+    let (one, _) = instance(&told).await;
+    let (other, _) = instance(&told).await;
+    kept(&one, "a", "text").await;
+    until("found", async || other.get("a").await.is_ok()).await;
+    let client = redis::Client::open(told.url.as_str()).unwrap();
+    let mut direct = client.get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("FLUSHDB").query_async::<()>(&mut direct).await.unwrap();
+    // Whoever cannot know what has changed meanwhile keeps nothing from before.
+    until("forgotten", async || other.get("a").await.is_err()).await;
+    until("forgotten", async || one.get("a").await.is_err()).await;
+    kept(&one, "a", "again").await;
+    until("found again", async || other.get("a").await.is_ok_and(|a| a == "again")).await;
+}
+
+#[tokio::test]
+async fn without_a_server_everything_is_kept_in_memory_and_nobody_waits() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = closed.local_addr().unwrap();
+    drop(closed);
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    for address in [address, silent.local_addr().unwrap()] {
+        let redis = Redis::connect(&config(format!("redis://{address}/0"))).unwrap();
+        let cache = Cache::new("tests", LIMITS, Some(redis));
+        let begun = now();
+        kept(&cache, "a", "text").await;
+        for _ in 0..1000 {
+            assert_eq!(cache.get("a").await.unwrap(), "text");
+        }
+        cache.changing().over();
+        assert!(cache.get("a").await.is_err());
+        assert!(now().since(begun) < Duration::from_secs(1));
+    }
+}
+
+/// Stands between a client and a server, and lets nothing through while it is shut.
+async fn valve(to: String) -> (std::net::SocketAddr, Arc<AtomicBool>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, open) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(true)));
+    let is_open = Arc::clone(&open);
+    platform::tasks::spawn("valve", async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&to).await.unwrap();
+            let (mut from_client, mut to_client) = client.into_split();
+            let (mut from_server, mut to_server) = server.into_split();
+            let shut = Arc::clone(&is_open);
+            platform::tasks::spawn("up", async move {
+                let mut bytes = [0; 4096];
+                while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
+                    while !shut.load(Ordering::SeqCst) {
+                        Clock::system().sleep(Duration::from_millis(5)).await;
+                    }
+                    if to_server.write_all(&bytes[..read]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            platform::tasks::spawn("down", async move {
+                tokio::io::copy(&mut from_server, &mut to_client).await.ok();
+            });
+        }
+    });
+    (address, open)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_falls_silent_holds_up_one_request_for_a_moment_and_is_found_again() {
+    let told = config(server());
+    let place = told.url.rsplit('@').next().unwrap().trim_end_matches("/0").to_owned();
+    let (address, open) = valve(place.clone()).await;
+    let through =
+        RedisConfig { url: told.url.replace(&place, &address.to_string()), ..told.clone() };
+    let (cut, redis) = instance(&through).await;
+    let (other, _) = instance(&told).await;
+    kept(&cut, "a", "old").await;
+    open.store(false, Ordering::SeqCst);
+    until("it is noticed", async || {
+        let begun = now();
+        assert_eq!(cut.get("a").await.unwrap(), "old", "from memory");
+        assert!(now().since(begun) < Duration::from_secs(1));
+        !redis.answers()
+    })
+    .await;
+    let begun = now();
+    for _ in 0..1000 {
+        assert!(cut.get("a").await.is_ok());
+    }
+    assert!(now().since(begun) < Duration::from_millis(500), "nobody else waits");
+    other.changing().over();
+    until("told", async || other.get("a").await.is_err()).await;
+    kept(&other, "a", "new").await;
+    open.store(true, Ordering::SeqCst);
+    // What happened meanwhile is heard of, and what was kept from before is not answered again.
+    until("found again", async || redis.answers()).await;
+    until("the new one", async || cut.get("a").await.is_ok_and(|a| a == "new")).await;
+}
