@@ -135,7 +135,7 @@ fn curl(
         line.push_str(" -H \"Authorization: Bearer $TOKEN\"");
     }
     if parameters.iter().any(|parameter| parameter.name.eq_ignore_ascii_case("idempotency-key")) {
-        line.push_str(" -H \"Idempotency-Key: $(uuidgen)\"");
+        line.push_str(" -H \"Idempotency-Key: $(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n')\"");
     }
     if let Some(body) = body {
         let body = serde_json::to_string_pretty(body).unwrap_or_default();

@@ -23,6 +23,16 @@ use crate::shop::Shop;
 /// A cart to open.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "currency": "EUR",
+    "lines": [{ "sku": "85123A", "quantity": 2 }],
+    "language": "en",
+    "email": "ada@example.com",
+    "shipping_address": {
+        "name": "Ada Lovelace", "street": "Am Kai 1", "postal_code": "20457", "city": "Hamburg", "country": "DE",
+    },
+    "shipping_method": "standard",
+}))]
 pub struct NewCart {
     /// Its currency; the shop's own, if not said.
     #[schema(value_type = Option<String>)]
@@ -69,6 +79,7 @@ pub struct LineQuantity {
 /// What changes of who buys and where it goes. What is left out stays; `null` takes it away.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({ "email": "ada@example.com", "shipping_method": "standard" }))]
 pub struct CartPatch {
     /// Where messages go.
     #[serde(default, deserialize_with = "given")]

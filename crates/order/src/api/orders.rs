@@ -26,6 +26,11 @@ use crate::store::orders::ShownOrder;
 /// What the customer agrees to. It obliges to pay.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "expected_total": { "amount_minor": 1285, "currency": "EUR" },
+    "payment_method": { "code": "card", "token": "ok" },
+    "terms_version": "2026-01",
+}))]
 pub struct PlaceOrderBody {
     /// The total they saw: `totals.total_minor` of the cart, and its currency.
     expected_total: MoneyInput,
