@@ -13,7 +13,7 @@ use payment::test_provider::{Bank, Call};
 use platform::clock::Clock;
 use serde_json::Value;
 
-use crate::people::{FEW, Ledger, UNITS, sku, text};
+use crate::people::{FEW, Ledger, Noted, UNITS, sku, text};
 use crate::shop::{STAFF, Shop};
 
 /// What was found.
@@ -121,13 +121,16 @@ fn judge_orders(ledger: &Ledger, orders: &[Value], verdict: &mut Verdict) {
     let there: BTreeMap<String, &Value> =
         orders.iter().map(|order| (text(&order["id"]), order)).collect();
     let acknowledged = ledger.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
-    for (key, (id, cart)) in acknowledged.iter() {
-        match there.get(id) {
-            None => verdict.broken(format!("order {id} ({key}) was acknowledged and is lost")),
-            Some(order) if order["cart_id"] != **cart => {
-                verdict.broken(format!("order {id} ({key}) is of another cart than {cart}"));
-            }
-            Some(_) => {}
+    for (key, noted) in acknowledged.iter() {
+        let Some(order) = there.get(&noted.order) else {
+            verdict.broken(format!("acknowledged under {key}, and lost: {noted:?}"));
+            continue;
+        };
+        if order["cart_id"] != *noted.cart {
+            verdict.broken(format!("of another cart than it was ({noted:?}): {order}"));
+        }
+        if !is_explained(noted, order) {
+            verdict.broken(format!("nothing explains this end of {noted:?}: {order}"));
         }
     }
     for id in ledger.cancelled.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -154,6 +157,25 @@ fn judge_orders(ledger: &Ledger, orders: &[Value], verdict: &mut Verdict) {
         let state =
             if status == "pending" { format!("pending, waits for {waits}") } else { status };
         *verdict.orders.entry(state).or_default() += 1;
+    }
+}
+
+/// Whether an order came to an end, or waits for a person, that what was asked for explains.
+fn is_explained(noted: &Noted, order: &Value) -> bool {
+    let waits = text(&order["payment_waits_for"]["for"]);
+    match text(&order["status"]).as_str() {
+        "confirmed" | "completed" | "cancelled" => true,
+        // The provider refused, or the shopper at its page did.
+        "pending" => {
+            waits == "method" && ["decline", "action"].contains(&noted.token)
+                || waits == "action" && noted.token == "action"
+        }
+        // Paid for when it is packed, and refused then.
+        "on_hold" => noted.token == "capture_fails_once",
+        "failed" => noted.sku + 1 == UNITS,
+        // Who was refused and did nothing for half an hour.
+        "expired" => ["decline", "action"].contains(&noted.token),
+        _ => false,
     }
 }
 

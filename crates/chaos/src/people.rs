@@ -30,11 +30,24 @@ pub fn sku(number: u64) -> String {
     format!("S{number:02}")
 }
 
+/// An order that was acknowledged, as the outside knows it.
+#[derive(Debug, Clone)]
+pub struct Noted {
+    /// Its id.
+    pub order: String,
+    /// Its cart.
+    pub cart: String,
+    /// The unit that was bought.
+    pub sku: u64,
+    /// What the provider was told to do.
+    pub token: &'static str,
+}
+
 /// What the outside knows.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// Order and cart, under the key by which the order was acknowledged.
-    pub acknowledged: Mutex<BTreeMap<String, (String, String)>>,
+    /// Under the key by which each was acknowledged.
+    pub acknowledged: Mutex<BTreeMap<String, Noted>>,
     /// Orders whose cancellation was acknowledged.
     pub cancelled: Mutex<BTreeSet<String>>,
     /// What was answered as nobody should be.
@@ -178,20 +191,19 @@ pub struct Bought {
 
 /// What is bought, and how it is paid.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct Wish {
     sku: u64,
     quantity: u64,
-    method: &'a str,
-    token: &'a str,
+    method: &'static str,
+    token: &'static str,
     again: bool,
 }
 
 /// What the probe buys: there is enough of it, and it is paid at once.
-pub const PLAIN: Wish<'static> =
-    Wish { sku: 0, quantity: 1, method: "card", token: "ok", again: false };
+pub const PLAIN: Wish = Wish { sku: 0, quantity: 1, method: "card", token: "ok", again: false };
 
 /// Buys something; it is acknowledged, or all is over.
-pub async fn buy(outside: &mut Outside, key: &str, wish: Wish<'_>) -> Option<Bought> {
+pub async fn buy(outside: &mut Outside, key: &str, wish: Wish) -> Option<Bought> {
     let cart = json!({
         "lines": [{ "sku": sku(wish.sku), "quantity": wish.quantity }],
         "email": format!("{key}@example.org"), "shipping_method": "standard",
@@ -213,7 +225,8 @@ pub async fn buy(outside: &mut Outside, key: &str, wish: Wish<'_>) -> Option<Bou
     let placed = outside.document(Method::POST, &path, &headers, Some(&order)).await?;
     let id = text(&placed["id"]);
     let ledger = Arc::clone(&outside.ledger);
-    let entry = (id.clone(), text(&cart["id"]));
+    let cart = text(&cart["id"]);
+    let entry = Noted { order: id.clone(), cart, sku: wish.sku, token: wish.token };
     ledger
         .acknowledged
         .lock()
@@ -262,7 +275,7 @@ const MEANS: [&str; 12] = [
     "capture_fails_once",
     "action",
     "webhook_repeat",
-    "refund_fails_once",
+    "webhook_reorder",
 ];
 
 /// Buys one thing after another until it is all over.

@@ -341,14 +341,14 @@ token_sha256 = "{hash}"
 
     /// The ids of processes that still have something to do with the shop's folder.
     pub fn left_over(&self) -> Vec<String> {
-        let folder = self.folder.display().to_string();
-        let ours = std::process::id().to_string();
+        let folder = format!("{}/", self.folder.display());
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
             let id = entry.file_name().to_string_lossy().into_owned();
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let line = String::from_utf8_lossy(&line).replace('\0', " ");
-            if id != ours && line.contains(&folder) {
+            // There are links to ourselves, too, by names that are no ids.
+            if id.parse::<u32>().is_ok() && line.contains(&folder) {
                 found.push(format!("{id} {line}"));
             }
         }
