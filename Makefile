@@ -12,6 +12,9 @@ export PATH := $(KONTOR_TOOLS)/bin:$(PATH):$(HOME)/.cargo/bin
 # How many seeds the simulation tries in `make test`, and how long `make soak` goes on.
 SEEDS ?= 3000
 MINUTES ?= 10
+# How much `make chaos` does at least.
+ORDERS ?= 20000
+KILLS ?= 100
 
 # The lock file is what is tested: in CI a build may not change it.
 LOCKED := $(if $(CI),--locked)
@@ -131,6 +134,14 @@ test-container: ## Image and compose.yaml for real: build, start, buy, look whet
 .PHONY: soak
 soak: ## Simulate for MINUTES (10), pairs of crashes among it, and show seeds a second
 	$(SIMULATION) soak --minutes $(MINUTES)
+
+.PHONY: chaos
+chaos: install-tools ## Real faults on real processes: ORDERS (20000), KILLS (100), at most MINUTES (120); writes docs/chaos.md
+	cargo build --release $(LOCKED) -p kontor -p chaos
+	$(CARGO_TARGET_DIR)/release/chaos --orders $(ORDERS) --kills $(KILLS) --each 4 --lasting 6 --away 60 \
+		--minutes $(if $(filter command line,$(origin MINUTES)),$(MINUTES),120) --shoppers 16 --pause-ms 50 \
+		$(if $(SECOND_PROGRAM),--second-program $(SECOND_PROGRAM)) $(if $(NATS_SERVERS),--nats-servers $(NATS_SERVERS)) \
+		--out docs/chaos.md
 
 .PHONY: bench
 bench: ## Measure, and write docs/benchmarks.md

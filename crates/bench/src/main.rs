@@ -2,7 +2,6 @@
 //! ceilings of that machine in the same run. Writes `docs/benchmarks.md`.
 
 mod ceiling;
-mod client;
 mod flow;
 mod pages;
 mod process;
@@ -16,7 +15,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use client::Failure;
+use bench::client::{self, Failure};
 use flow::{Habit, Tally};
 use report::{Figures, Load};
 use shop::BenchShop;

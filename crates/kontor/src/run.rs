@@ -2,11 +2,14 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use platform::bus::Bus;
+use platform::clock::Clock;
 use platform::config::Secret;
 use platform::http::{HttpContext, HttpSettings, Limits, Readiness, internal, serve};
-use platform::service::{Runtime, RuntimeConfig};
+use platform::service::{Host, Runtime, RuntimeConfig};
 use platform::tasks::{CancellationToken, Tasks};
 use platform::telemetry;
 use tokio::net::TcpListener;
@@ -16,6 +19,9 @@ use crate::config::{Config, Http};
 use crate::parts::Parts;
 use crate::shop::{Shop, kept_secret};
 use crate::{Failure, Outcome, demo, gateway, gauges, site};
+
+/// How often the time is compared with that of the database.
+const AGREE_EVERY: Duration = Duration::from_secs(5);
 
 /// Starts what is asked for, and ends when the process is told to.
 ///
@@ -42,6 +48,7 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     Runtime::start(shop.hosts(), &bus, runtime, &tasks);
     let gauges = gauges::keep(shop.hosts().to_vec(), shop.clock.clone(), databases, tasks.clone());
     tasks.spawn("gauges", gauges);
+    tasks.spawn("clock", agree_on_time(shop.hosts().to_vec(), tasks.stopping().clone()));
     let limits = settings.limits.clone();
     // Operators are answered until the last request is.
     let drained = CancellationToken::new();
@@ -84,6 +91,23 @@ async fn listeners(http: &Http) -> Result<(TcpListener, TcpListener), Failure> {
     let public = public.map_err(|error| taken("http.listen", http.listen, &error))?;
     let inside = inside.map_err(|error| taken("http.internal", http.internal, &error))?;
     Ok((public, inside))
+}
+
+/// Keeps the services' clock to the time of their databases.
+async fn agree_on_time(hosts: Vec<Arc<dyn Host>>, stopping: CancellationToken) {
+    let pause = Clock::system();
+    loop {
+        // They share a clock, and servers that differ would pull it to and fro: the first one has it.
+        if let Some(host) = hosts.first()
+            && let Err(error) = host.db().agree_on_time().await
+        {
+            tracing::debug!(?error, "what time it is cannot be asked");
+        }
+        tokio::select! {
+            () = pause.sleep(AGREE_EVERY) => {}
+            () = stopping.cancelled() => return,
+        }
+    }
 }
 
 /// Serves `/livez`, `/readyz` and `/metrics`, until the public listener is `drained`.

@@ -169,7 +169,29 @@ impl Db {
         let postgres = Postgres::connect(told, source)?;
         postgres.migrate(source, migrations).await?;
         let scope = Arc::new(Scope::new(source, Dialect::Postgres, clock, ids));
-        Ok(Self { scope, engine: Engine::Postgres(postgres) })
+        let db = Self { scope, engine: Engine::Postgres(postgres) };
+        db.agree_on_time().await?;
+        Ok(db)
+    }
+
+    /// Lets the service's clock tell the time of the server, which all instances share. Who has a file
+    /// has it alone.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn agree_on_time(&self) -> Result<()> {
+        let Engine::Postgres(postgres) = &self.engine else { return Ok(()) };
+        let clock = &self.scope.clock;
+        let before = clock.now();
+        let there = postgres.time().await?;
+        if let Some(micros) = clock.correct(there, before, clock.now()) {
+            tracing::warn!(
+                service = self.scope.source.name(),
+                ahead_ms = micros / 1000,
+                "this machine's clock is not that of the database: corrected"
+            );
+        }
+        Ok(())
     }
 
     /// Runs `unit` in a transaction of its own task: a caller that goes away leaves nothing half

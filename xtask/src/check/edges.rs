@@ -38,7 +38,7 @@ fn may(name: &str) -> Option<May> {
         "platform" | "xtask" => May::Only(&["contracts"]),
         // Clients of the HTTP API like any other; what they share with it is in the platform.
         "storefront" | "backoffice" => May::Only(&["platform", "contracts"]),
-        "kontor" | "simulation" | "bench" | "audit" => May::All,
+        "kontor" | "simulation" | "bench" | "chaos" | "audit" => May::All,
         service if SERVICES.contains(&service) => May::Only(&["platform", "contracts"]),
         _ => return None,
     })

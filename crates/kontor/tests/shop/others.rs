@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::shopper::text;
 use crate::support::world::{databases, server};
-use crate::support::{Answer, Engine, World, on_both_engines};
+use crate::support::{Answer, Engine, World, on_both_engines, on_processes};
 
 on_both_engines!(
     what_is_somebody_else_s_looks_like_what_is_not_there,
@@ -17,6 +17,8 @@ on_both_engines!(
     what_a_client_says_of_itself_in_headers_is_not_believed,
     the_inside_of_the_house_is_not_on_the_public_listener,
 );
+
+on_processes!(what_is_somebody_else_s_looks_like_what_is_not_there,);
 
 const NOWHERE: &str = "01970000-0000-7000-8000-000000000000";
 

@@ -7,7 +7,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::Source;
+use contracts::{Source, Timestamp};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::FutureExt;
 
@@ -142,6 +142,15 @@ impl Postgres {
         let Conn::Postgres(begun) = tx.conn else { return Err(Error::Closed) };
         begun.commit().await.map_err(|error| Error::from_postgres("COMMIT", error))?;
         Ok(out)
+    }
+
+    /// What time it is there.
+    pub(crate) async fn time(&self) -> Result<Timestamp> {
+        const TIME: &str = "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint)";
+        let client = self.pool.get().await.map_err(Error::unavailable)?;
+        let row = client.query_one(TIME, &[]).await.map_err(|e| Error::from_postgres(TIME, e))?;
+        let micros = row.try_get(0).map_err(|e| Error::from_postgres(TIME, e))?;
+        Ok(Timestamp::from_micros(micros))
     }
 
     pub(crate) async fn prepare(&self, statements: &[&str]) -> Result<()> {

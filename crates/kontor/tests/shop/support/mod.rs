@@ -5,6 +5,7 @@ pub mod apart;
 pub mod ask;
 pub mod clerk;
 pub mod invoice;
+pub mod processes;
 pub mod program;
 pub mod provider;
 pub mod shopper;
@@ -33,4 +34,21 @@ macro_rules! on_both_engines {
     )* };
 }
 
+/// Runs each scenario once more, against separate processes, two of each service. Scenarios that move the
+/// time stay with [`on_both_engines`]: processes go by the time of their database, and that by the
+/// machine's.
+macro_rules! on_processes {
+    ($($scenario:ident),* $(,)?) => {
+        mod apart {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $scenario() {
+                    super::$scenario(crate::support::Engine::Processes).await;
+                }
+            )*
+        }
+    };
+}
+
 pub(crate) use on_both_engines;
+pub(crate) use on_processes;

@@ -20,7 +20,8 @@ use super::world::World;
 
 /// What the provider signs its webhooks with.
 pub const WEBHOOK_SECRET: &str = "7a1f0c5d9be24386a7b5c4d3e2f10987";
-const API_KEY: &str = "the shop's key at the provider";
+/// What the shop shows the provider.
+pub const API_KEY: &str = "the shop's key at the provider";
 const JOURNAL: &str = "test-provider.jsonl";
 
 /// How the shop reaches the provider.

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::program::free_address;
+use super::program::{Running, free_address};
 use super::provider;
 
 /// No test waits longer for anything.
@@ -40,6 +40,8 @@ pub enum Engine {
     Postgres,
     /// A server, with a database for each service.
     PostgresApart,
+    /// Separate processes on PostgreSQL and NATS, two of each service. Their time is the machine's.
+    Processes,
 }
 
 /// A running shop.
@@ -54,9 +56,11 @@ pub struct World {
     pub provider: SocketAddr,
     /// Its time.
     pub time: Time,
-    at_provider: Mutex<Option<TcpListener>>,
-    folder: TempDir,
-    tasks: Tasks,
+    pub(super) at_provider: Mutex<Option<TcpListener>>,
+    pub(super) folder: TempDir,
+    pub(super) tasks: Tasks,
+    /// What runs elsewhere; the gateway is the last.
+    pub(super) processes: Vec<Running>,
 }
 
 /// The shop's time: it goes on a little by itself, and leaps when told to.
@@ -68,7 +72,11 @@ pub struct Time {
 
 impl Time {
     fn new() -> Self {
-        Self { clock: Clock::standing_at(NOON), turn: Arc::default() }
+        Self::of(Clock::standing_at(NOON))
+    }
+
+    pub(super) fn of(clock: Clock) -> Self {
+        Self { clock, turn: Arc::default() }
     }
 
     /// What time it is.
@@ -108,7 +116,7 @@ impl World {
         config.data.postgres = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(databases("").await),
-            Engine::PostgresApart => Some(databases("_{service}").await),
+            Engine::PostgresApart | Engine::Processes => Some(databases("_{service}").await),
         };
         config.http.public_url = format!("http://{address}");
         config.payment.test_provider = Some(provider::told(provider));
@@ -119,7 +127,11 @@ impl World {
             terms: contracts::events::PaymentTerms::Prepaid,
         });
         change(&mut config);
-        let world = Self::start(folder, config, Time::new(), address, provider).await;
+        let world = if engine == Engine::Processes {
+            Self::apart(folder, config, address, provider).await
+        } else {
+            Self::start(folder, config, Time::new(), address, provider).await
+        };
         world.fill().await;
         world
     }
@@ -147,7 +159,8 @@ impl World {
         tasks.spawn("public listener", async move {
             serve(listener, public, &Limits::default(), stopping).await;
         });
-        Self { shop, app, address, provider, time, at_provider, folder, tasks }
+        let processes = Vec::new();
+        Self { shop, app, address, provider, time, at_provider, folder, tasks, processes }
     }
 
     /// Stops in the middle of whatever is under way, and starts again on what is left.
@@ -276,6 +289,13 @@ impl World {
 
     /// Stops, whatever is under way; answers the data folder.
     pub async fn stop(self) -> TempDir {
+        // The gateway first, so that nobody is sent to a service that is gone; then all at once.
+        for running in self.processes.iter().rev() {
+            running.terminate();
+        }
+        for running in self.processes.into_iter().rev() {
+            assert_eq!(running.stop().await.code(), Some(0));
+        }
         tokio::time::timeout(PATIENCE, self.tasks.stop()).await.expect("it does not stop");
         self.shop.close();
         self.folder

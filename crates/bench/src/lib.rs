@@ -1,0 +1,3 @@
+//! What else drives a shop from outside: a client that costs little.
+
+pub mod client;

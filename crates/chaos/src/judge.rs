@@ -1,0 +1,274 @@
+//! The judgement, once everything has come to rest: what was promised, held against what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bench::client::{Client, Failure};
+use contracts::Timestamp;
+use http::Method;
+use payment::test_provider::{Bank, Call};
+use platform::clock::Clock;
+use serde_json::Value;
+
+use crate::people::{FEW, Ledger, Noted, UNITS, sku, text};
+use crate::shop::{STAFF, Shop};
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// Promises that were broken; there must be none.
+    pub violations: Vec<String>,
+    /// How many orders ended how.
+    pub orders: BTreeMap<String, usize>,
+    /// How long it took until nothing was under way any more.
+    pub rest: Duration,
+    /// What the provider took and gave back, in minor units.
+    pub captured_minor: i64,
+    /// Given back.
+    pub refunded_minor: i64,
+}
+
+impl Verdict {
+    fn broken(&mut self, what: String) {
+        self.violations.push(what);
+    }
+}
+
+/// Waits until nothing is under way any more, and judges.
+///
+/// # Errors
+/// When the shop cannot be looked at.
+pub async fn judge(
+    shop: &mut Shop,
+    program: &Path,
+    ledger: &Ledger,
+    limit: Duration,
+) -> Result<Verdict, Failure> {
+    let mut verdict = Verdict::default();
+    come_to_rest(shop, program, limit, &mut verdict).await?;
+    let orders = all(shop, "orders").await?;
+    judge_orders(ledger, &orders, &mut verdict);
+    judge_money(shop, &orders, &mut verdict).await?;
+    judge_stock(&orders, &mut verdict);
+    let parked = shop.run(program, &["parked", "list"]).await?;
+    let parked = String::from_utf8_lossy(&parked.stdout).into_owned();
+    if parked.trim() != "Nothing is parked." {
+        verdict.broken(format!("parked: {}", parked.chars().take(2_000).collect::<String>()));
+    }
+    let server = shop.postgres.until_answers().await?;
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'chaos_%' \
+                AND xact_start < clock_timestamp() - interval '2 seconds'";
+    let open: i64 = server.query_one(open, &[]).await?.get(0);
+    if open > 0 {
+        verdict.broken(format!("{open} transactions were left open"));
+    }
+    let surprises = ledger.surprises.lock().unwrap_or_else(PoisonError::into_inner);
+    verdict.violations.extend(surprises.iter().map(|what| format!("answered: {what}")));
+    Ok(verdict)
+}
+
+async fn come_to_rest(
+    shop: &mut Shop,
+    program: &Path,
+    limit: Duration,
+    verdict: &mut Verdict,
+) -> Result<(), Failure> {
+    let clock = Clock::system();
+    let begun = clock.now();
+    loop {
+        shop.tend()?;
+        let looked = clock.now();
+        let doctor = shop.run(program, &["doctor", "--at-rest"]).await?;
+        verdict.rest = looked.since(begun);
+        if doctor.status.success() {
+            return Ok(());
+        }
+        if looked.since(begun) > limit {
+            let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+            let complaint = String::from_utf8_lossy(&doctor.stderr).into_owned();
+            std::fs::write(shop.logs.join("doctor.log"), format!("{said}{complaint}"))?;
+            let said: String = format!("{said}{complaint}").chars().take(3_000).collect();
+            verdict.broken(format!("not at rest after {limit:?}; the doctor says: {said}"));
+            return Ok(());
+        }
+        shop.wait(Duration::from_secs(1)).await?;
+    }
+}
+
+/// Everything that a list of the API holds.
+async fn all(shop: &Shop, list: &str) -> Result<Vec<Value>, Failure> {
+    let bearer = format!("Bearer {STAFF}");
+    let headers = [("authorization", bearer.as_str())];
+    let mut client = Client::connect(shop.gateways[1]).await?;
+    let (mut all, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/api/v1/{list}?limit=100{cursor}");
+        let answer = client.send(Method::GET, &path, &headers, None).await?;
+        if answer.status != 200 {
+            return Err(format!("{path}: {}", answer.status).into());
+        }
+        let page = answer.json();
+        all.extend(page["items"].as_array().into_iter().flatten().cloned());
+        let Some(next) = page["next_cursor"].as_str() else { return Ok(all) };
+        cursor = format!("&cursor={next}");
+    }
+}
+
+fn judge_orders(ledger: &Ledger, orders: &[Value], verdict: &mut Verdict) {
+    let there: BTreeMap<String, &Value> =
+        orders.iter().map(|order| (text(&order["id"]), order)).collect();
+    let acknowledged = ledger.acknowledged.lock().unwrap_or_else(PoisonError::into_inner);
+    for (key, noted) in acknowledged.iter() {
+        let Some(order) = there.get(&noted.order) else {
+            verdict.broken(format!("acknowledged under {key}, and lost: {noted:?}"));
+            continue;
+        };
+        if order["cart_id"] != *noted.cart {
+            verdict.broken(format!("of another cart than it was ({noted:?}): {order}"));
+        }
+        if !is_explained(noted, order) {
+            verdict.broken(format!("nothing explains this end of {noted:?}: {order}"));
+        }
+    }
+    for id in ledger.cancelled.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let status = there.get(id).map(|order| text(&order["status"]));
+        if status.as_deref() != Some("cancelled") {
+            verdict.broken(format!("the cancellation of {id} was acknowledged; it is {status:?}"));
+        }
+    }
+    // Whoever was not answered may have an order all the same; nobody has two.
+    let carts: BTreeSet<String> = orders.iter().map(|order| text(&order["cart_id"])).collect();
+    if carts.len() != orders.len() {
+        verdict.broken(format!("{} carts became {} orders", carts.len(), orders.len()));
+    }
+    let wishes = usize::try_from(ledger.wishes.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+    if orders.len() > wishes {
+        verdict.broken(format!("{} orders, and only {wishes} were wished for", orders.len()));
+    }
+    for order in orders {
+        let (status, waits) = (text(&order["status"]), text(&order["payment_waits_for"]["for"]));
+        // What is still pending waits for the shopper, and for nobody else.
+        if status == "pending" && waits != "method" && waits != "action" {
+            verdict.broken(format!("stuck: {order}"));
+        }
+        let state =
+            if status == "pending" { format!("pending, waits for {waits}") } else { status };
+        *verdict.orders.entry(state).or_default() += 1;
+    }
+}
+
+/// Whether an order came to an end, or waits for a person, that what was asked for explains.
+fn is_explained(noted: &Noted, order: &Value) -> bool {
+    let waits = text(&order["payment_waits_for"]["for"]);
+    match text(&order["status"]).as_str() {
+        "confirmed" | "completed" | "cancelled" => true,
+        // The provider refused, or the shopper at its page did.
+        "pending" => {
+            waits == "method" && ["decline", "action"].contains(&noted.token)
+                || waits == "action" && noted.token == "action"
+        }
+        // Paid for when it is packed, and refused then.
+        "on_hold" => noted.token == "capture_fails_once",
+        "failed" => noted.sku + 1 == UNITS,
+        // Who was refused and did nothing for half an hour.
+        "expired" => ["decline", "action"].contains(&noted.token),
+        _ => false,
+    }
+}
+
+/// What the provider keeps of a payment.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Kept {
+    captured_minor: i64,
+    refunded_minor: i64,
+}
+
+/// By the provider's own account, every order has cost what the shop's ledger says, and not more than
+/// it came to.
+async fn judge_money(shop: &Shop, orders: &[Value], verdict: &mut Verdict) -> Result<(), Failure> {
+    let mut booked: BTreeMap<String, Kept> = BTreeMap::new();
+    for journal in all(shop, "ledger").await? {
+        for posting in journal["postings"].as_array().into_iter().flatten() {
+            let minor = posting["amount_minor"].as_i64().unwrap_or_default();
+            let kept = booked.entry(text(&journal["payment_id"])).or_default();
+            if posting["debit"] == "provider" {
+                kept.captured_minor += minor;
+            } else if posting["credit"] == "provider" {
+                kept.refunded_minor += minor;
+            }
+        }
+    }
+    let account = account(&shop.journal(), verdict)?;
+    let payments: BTreeSet<&String> = account.keys().chain(booked.keys()).collect();
+    for payment in payments {
+        let taken = account.get(payment).copied().unwrap_or_default();
+        let said = booked.get(payment).copied().unwrap_or_default();
+        if taken != said {
+            verdict.broken(format!("{payment}: the provider says {taken:?}, the shop {said:?}"));
+        }
+        verdict.captured_minor += taken.captured_minor;
+        verdict.refunded_minor += taken.refunded_minor;
+    }
+    for order in orders {
+        let total = order["money"]["total_minor"].as_i64().unwrap_or_default();
+        // A payment has the id of its order.
+        let kept = account.get(&text(&order["id"])).copied().unwrap_or_default();
+        if kept.captured_minor > total {
+            verdict.broken(format!("{kept:?} is more than it came to: {order}"));
+        }
+        let ended = ["cancelled", "failed", "expired"].contains(&text(&order["status"]).as_str());
+        if ended && kept.captured_minor != kept.refunded_minor {
+            verdict.broken(format!("it has ended, and the provider keeps {kept:?}: {order}"));
+        }
+    }
+    Ok(())
+}
+
+/// The provider's own account of every payment, reckoned from what it was asked.
+fn account(journal: &Path, verdict: &mut Verdict) -> Result<BTreeMap<String, Kept>, Failure> {
+    let mut bank = Bank::new();
+    let mut keys: BTreeMap<String, Value> = BTreeMap::new();
+    let mut whose: BTreeMap<String, String> = BTreeMap::new();
+    for line in std::fs::read_to_string(journal)?.lines().filter(|line| !line.is_empty()) {
+        let entry: Value = serde_json::from_str(line)?;
+        let at: Timestamp = serde_json::from_value(entry["at"].clone())?;
+        let call: Call = serde_json::from_value(entry["call"].clone())?;
+        if let Some(key) = entry["call"]["key"].as_str() {
+            let first = keys.entry(key.to_owned()).or_insert_with(|| entry["call"].clone());
+            if *first != entry["call"] {
+                verdict.broken(format!("the provider's key {key} was used for two things"));
+            }
+        }
+        let answer = bank.call(at, &call);
+        if let (Call::Create { shop_payment, .. }, Some(view)) = (call, answer.view) {
+            whose.insert(view.payment, shop_payment);
+        }
+    }
+    let mut account: BTreeMap<String, Kept> = BTreeMap::new();
+    for view in bank.all() {
+        let kept = account.entry(whose.get(&view.payment).cloned().unwrap_or_default());
+        let kept = kept.or_default();
+        kept.captured_minor += view.captured_minor;
+        kept.refunded_minor += view.refunded_minor;
+    }
+    Ok(account)
+}
+
+/// Of the unit of which there are few, no more was promised than there is. (The doctor looks at
+/// the shelves and their ledger.)
+fn judge_stock(orders: &[Value], verdict: &mut Verdict) {
+    let few = sku(UNITS - 1);
+    let promised: i64 = orders
+        .iter()
+        .filter(|order| ["confirmed", "completed"].contains(&text(&order["status"]).as_str()))
+        .flat_map(|order| order["lines"].as_array().into_iter().flatten())
+        .filter(|line| line["sku"] == *few)
+        .filter_map(|line| line["quantity"].as_i64())
+        .sum();
+    if promised > FEW {
+        verdict.broken(format!("{promised} pieces of {few} were promised, and there are {FEW}"));
+    }
+}

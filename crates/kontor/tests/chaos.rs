@@ -1,0 +1,17 @@
+//! A bounded version of `make chaos`: every kind of real fault once, under load.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use chaos::Options;
+use clap::Parser;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_killed_cut_stopped_or_lost_no_promise_is_broken() {
+    let program = env!("CARGO_BIN_EXE_kontor");
+    let options = ["chaos", "--program", program, "--kills", "6", "--orders", "100"];
+    let report = chaos::run(&Options::parse_from(options)).await.unwrap();
+    assert!(report.is_clean(), "{}", report.page().unwrap());
+    let kinds = report.recoveries.len();
+    assert!(kinds >= 17, "{kinds} kinds of faults in three minutes");
+    assert!(report.kills >= 6 && report.accepted >= 100, "{}", report.page().unwrap());
+}
