@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use contracts::Timestamp;
 use platform::clock::Clock;
+use platform::db;
 use platform::keep::{Difference, File, Servers};
 
 use super::{Home, grouped, say};
@@ -45,9 +46,12 @@ fn from_folder(folder: &Path, path: &Path) -> Result<Taken, Failure> {
 
 /// Copies the shop in the file at `from` as it is, and sees that it is sound.
 pub(super) fn copied(from: &Path, file: &mut File) -> Result<(), Failure> {
-    let not_one = || format!("{} is no shop and no backup of one", from.display());
-    if !File::open(from)?.holds_a_shop().map_err(|_| not_one())? {
-        return Err(not_one().into());
+    match File::open(from).and_then(|file| file.holds_a_shop()) {
+        Ok(true) => {}
+        Err(error @ db::Error::File { .. }) => return Err(error.into()),
+        Ok(false) | Err(_) => {
+            return Err(format!("{} is no shop and no backup of one", from.display()).into());
+        }
     }
     let bar = bar(Some(File::pages(from)?), "copying");
     file.copy_from(from, &|pages| bar.inc(pages))?;

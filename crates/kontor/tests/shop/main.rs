@@ -14,6 +14,8 @@ mod choreography;
 mod declines;
 mod demo;
 mod golden;
+mod keeping;
+mod keeping_apart;
 mod kill;
 mod late_money;
 mod leaving;

@@ -102,13 +102,16 @@ impl Servers {
     /// When they are of another release, or a server does not answer.
     pub async fn first_in_use(&self, fresh: &File, plans: &[Plan]) -> Result<Option<String>> {
         for plan in plans {
-            self.is_of(plan, &fresh.versions(plan.source)?).await?;
             let session = self.session(plan.source)?;
+            if session.versions(plan.source).await?.is_empty() {
+                continue;
+            }
+            self.is_of(plan, &fresh.versions(plan.source)?).await?;
             for table in fresh.tables(plan)? {
                 session.has(&table).await?;
                 let wanted = fresh.sum(&table)?;
                 let some = format!(
-                    "SELECT count(*) FROM (SELECT 1 FROM \"{}\" LIMIT {}) AS some",
+                    "SELECT count(*) FROM (SELECT 1 FROM \"{}\" LIMIT {}) AS first",
                     table.name,
                     wanted.rows + 1
                 );
