@@ -112,7 +112,9 @@ mod tests {
     #[test]
     fn a_place_is_a_folder_a_server_or_what_is_configured() {
         let of = |text: &str| text.parse::<Address>();
-        assert!(matches!(of("sqlite:data"), Ok(Address::Folder(folder)) if folder.ends_with("data")));
+        assert!(
+            matches!(of("sqlite:data"), Ok(Address::Folder(folder)) if folder.ends_with("data"))
+        );
         assert!(matches!(of("postgres://kontor@db/{service}"), Ok(Address::Servers(_))));
         assert!(matches!(of("configured"), Ok(Address::Configured)));
         for wrong in ["data", "sqlite:", "mysql://kontor@db/{service}", ""] {

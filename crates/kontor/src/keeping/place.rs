@@ -163,7 +163,10 @@ pub(super) async fn judged(shop: &Shop, out: &mut impl Write) -> Result<Outcome,
 
 /// No service is to hear what was said after the moment of the copy: the streams on the broker go, and are
 /// filled anew from the outboxes.
-pub(super) async fn streams_go(nats: &NatsConfig, out: &mut impl Write) -> Result<Outcome, Failure> {
+pub(super) async fn streams_go(
+    nats: &NatsConfig,
+    out: &mut impl Write,
+) -> Result<Outcome, Failure> {
     let removed = bus::remove_streams(nats, Source::ALL).await?;
     let stay: Vec<String> =
         removed.iter().filter(|one| one.outcome.is_err()).map(|one| one.stream.clone()).collect();

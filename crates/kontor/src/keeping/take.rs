@@ -90,6 +90,7 @@ async fn from_servers(
 
 /// Connects to the databases of all services.
 pub(super) async fn connect(postgres: &Postgres) -> Result<Servers, Failure> {
-    let told = PLANS.iter().map(|plan| (plan.source, crate::shop::database_of(postgres, plan.source)));
+    let told =
+        PLANS.iter().map(|plan| (plan.source, crate::shop::database_of(postgres, plan.source)));
     Ok(Servers::connect(&told.collect()).await?)
 }

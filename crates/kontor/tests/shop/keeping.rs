@@ -250,8 +250,7 @@ async fn a_backup_of_a_newer_release_is_refused_by_name() {
 /// A connection to the database of a service.
 async fn database(url: &str, service: &str) -> tokio_postgres::Client {
     let url = url.replace("{service}", service);
-    let (client, connection) =
-        tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     platform::tasks::spawn("test connection", async move { drop(connection.await) });
     client
 }

@@ -113,7 +113,8 @@ async fn a_service_that_is_older_than_the_others_heals_or_says_what_is_missing()
     let told = set_back(&apart, &mut running, Source::Warehouse, &file).await;
     assert_eq!(told.code, 0, "{told:?}");
     assert!(told.out.contains("events of order that warehouse has not heard"), "{told:?}");
-    let shelf = apart.until("/api/v1/stock/A", |answer| answer.text.contains("\"reserved\":2")).await;
+    let shelf =
+        apart.until("/api/v1/stock/A", |answer| answer.text.contains("\"reserved\":2")).await;
     assert_eq!(shelf.json()["places"][0]["on_hand"], 30, "{shelf:?}");
 
     // The one that took the orders: what it has forgotten is listed, and the doctor finds it.

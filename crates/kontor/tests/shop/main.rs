@@ -20,6 +20,7 @@ mod kill;
 mod late_money;
 mod leaving;
 mod mending;
+mod old_data;
 mod others;
 mod parcels;
 mod placing;

@@ -124,7 +124,9 @@ impl Nats {
         let outcome = match self.jetstream.delete_stream(&stream).await {
             Ok(_) => Ok(true),
             Err(error) => match error.kind() {
-                Kind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(false),
+                Kind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                    Ok(false)
+                }
                 Kind::JetStream(_) | Kind::Request | Kind::EmptyName | Kind::InvalidStreamName => {
                     Err(NatsError::Client(Box::new(error)))
                 }

@@ -115,7 +115,9 @@ impl Servers {
                     table.name,
                     wanted.rows + 1
                 );
-                if session.number(&some).await? != wanted.rows || session.sum(&table).await? != wanted {
+                if session.number(&some).await? != wanted.rows
+                    || session.sum(&table).await? != wanted
+                {
                     return Ok(Some(table.name));
                 }
             }
@@ -217,7 +219,8 @@ impl Servers {
 
     /// Whether `publisher` has said anything after what is in `file` that it does not keep any more.
     async fn has_gap(&self, file: &File, publisher: Source) -> Result<bool> {
-        let newest = file.number(&format!("SELECT coalesce(max(position), 0) FROM {publisher}_outbox"))?;
+        let newest =
+            file.number(&format!("SELECT coalesce(max(position), 0) FROM {publisher}_outbox"))?;
         let oldest = format!("SELECT coalesce(min(position), 0) FROM {publisher}_outbox");
         let oldest = self.session(publisher)?.number(&oldest).await?;
         Ok(oldest > newest + 1)
@@ -272,7 +275,8 @@ impl Session {
         let copy = format!("COPY \"{}\" ({}) FROM STDIN BINARY", table.name, table.list());
         let wrong = failed(&copy);
         let sink = self.client.copy_in(&copy).await.map_err(&wrong)?;
-        let types: Vec<Type> = table.columns.iter().map(|column| column.kind.on_postgres()).collect();
+        let types: Vec<Type> =
+            table.columns.iter().map(|column| column.kind.on_postgres()).collect();
         let writer = BinaryCopyInWriter::new(sink, &types);
         pin!(writer);
         let select = table.select();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use contracts::{Source, Timestamp};
-use rusqlite::backup::Backup;
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::columns::{Column, Kind, Table, in_order};
@@ -110,16 +110,16 @@ impl File {
         let backup = Backup::new(&source, &mut self.connection).map_err(&copying)?;
         let mut done = 0;
         loop {
-            use rusqlite::backup::StepResult;
             let step = backup.step(PAGES).map_err(&copying)?;
             let progress = backup.progress();
             let now = u64::try_from(progress.pagecount - progress.remaining).unwrap_or(0);
             tick(now.saturating_sub(done));
             done = now;
-            match step {
-                StepResult::Done => break,
-                StepResult::More => {}
-                _ => return Err(Error::Failed("the copy is held up by another program".to_owned())),
+            if step == StepResult::Done {
+                break;
+            }
+            if step != StepResult::More {
+                return Err(Error::Failed("the copy is held up by another program".to_owned()));
             }
         }
         drop(backup);
@@ -150,7 +150,8 @@ impl File {
     /// # Errors
     /// When it cannot be read, or is no database.
     pub fn holds_a_shop(&self) -> Result<bool> {
-        let found = self.number("SELECT count(*) FROM sqlite_schema WHERE name = 'order_history'")?;
+        let found =
+            self.number("SELECT count(*) FROM sqlite_schema WHERE name = 'order_history'")?;
         Ok(found == 1)
     }
 
@@ -176,14 +177,13 @@ impl File {
         let newest = runner.get_migrations().iter().map(refinery::Migration::version).max();
         let newest = newest.unwrap_or(0);
         let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?1";
-        let there: i64 = self
-            .connection
-            .query_row(there, [history], |row| row.get(0))
-            .map_err(failed(there))?;
+        let there: i64 =
+            self.connection.query_row(there, [history], |row| row.get(0)).map_err(failed(there))?;
         if there == 0 {
             return Ok(());
         }
-        let newer = self.number(&format!("SELECT count(*) FROM {history} WHERE version > {newest}"))?;
+        let newer =
+            self.number(&format!("SELECT count(*) FROM {history} WHERE version > {newest}"))?;
         if newer == 0 {
             return Ok(());
         }
@@ -250,7 +250,9 @@ impl File {
     /// When it cannot be read.
     pub fn rows(&self, plans: &[Plan]) -> Result<u64> {
         let mut rows = 0;
-        for table in plans.iter().map(|plan| self.tables(plan)).collect::<Result<Vec<_>>>()?.concat() {
+        for table in
+            plans.iter().map(|plan| self.tables(plan)).collect::<Result<Vec<_>>>()?.concat()
+        {
             rows += self.number(&format!("SELECT count(*) FROM \"{}\"", table.name))?;
         }
         Ok(rows)
@@ -273,9 +275,8 @@ impl File {
     /// # Errors
     /// What is wrong with it.
     pub fn is_sound(&self) -> Result<()> {
-        let wrong = |what: &str| {
-            Err(Error::Failed(format!("{} is damaged: {what}", self.path.display())))
-        };
+        let wrong =
+            |what: &str| Err(Error::Failed(format!("{} is damaged: {what}", self.path.display())));
         const CHECK: &str = "PRAGMA integrity_check(1)";
         let said: String =
             self.connection.query_row(CHECK, [], |row| row.get(0)).map_err(failed(CHECK))?;

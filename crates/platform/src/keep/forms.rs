@@ -114,8 +114,8 @@ fn publishers(plan: &Plan) -> BTreeSet<Source> {
 mod tests {
     use std::path::Path;
 
-    use contracts::EventKind;
     use contracts::events::{OrderCancelled, OrderPlaced};
+    use contracts::{EventData, EventKind};
 
     use super::*;
     use crate::service::Reaction;

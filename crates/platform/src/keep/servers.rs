@@ -191,7 +191,8 @@ impl Servers {
             return Ok(());
         }
         let last = |all: &[(i64, String)]| {
-            all.last().map_or_else(|| "nothing".to_owned(), |(version, name)| format!("{version} {name}"))
+            all.last()
+                .map_or_else(|| "nothing".to_owned(), |(version, name)| format!("{version} {name}"))
         };
         Err(Error::Failed(format!(
             "the tables of {} are of another release: {} there, {} here. Start this release on them once, or \
