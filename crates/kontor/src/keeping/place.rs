@@ -93,7 +93,7 @@ impl Target<'_> {
         let shop = Shop::assemble_part(&services, place, config, clock).await?;
         self.is_empty(&servers, &fresh).await?;
         file.migrate(&PLANS)?;
-        file.for_a_bus(&PLANS, Clock::system().now())?;
+        file.for_a_bus(&PLANS, at, Clock::system().now())?;
         servers.mark(plans).await?;
         let bar = bar(Some(file.rows(plans)?), "writing");
         let different = servers.copy_from(file, plans, &|rows| bar.inc(rows)).await;

@@ -51,11 +51,11 @@ impl File {
         self.forget_the_bus(plans, "false")
     }
 
-    /// From the memory of a log to that of a bus, at `now`.
+    /// From the memory of a log, as it was at `at`, to that of a bus which begins at `now`.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn for_a_bus(&self, plans: &[Plan], now: Timestamp) -> Result<()> {
+    pub fn for_a_bus(&self, plans: &[Plan], at: Timestamp, now: Timestamp) -> Result<()> {
         self.execute("BEGIN")?;
         for plan in plans {
             let consumer = plan.source;
@@ -76,8 +76,8 @@ impl File {
                      WHERE type = ?1 AND position > {place} ON CONFLICT (reaction, id) \
                      DO UPDATE SET state = 'waiting', due_at = excluded.due_at WHERE state = 'trying'"
                 );
-                for sql in [handled, waiting] {
-                    let told = params![reaction.on.name, Value::Time(now)];
+                for (sql, time) in [(handled, now), (waiting, at)] {
+                    let told = params![reaction.on.name, Value::Time(time)];
                     self.connection.execute(&sql, told).map_err(failed(&sql))?;
                 }
             }
@@ -89,7 +89,7 @@ impl File {
                 "UPDATE {source}_inbox SET due_at = ?1 WHERE kind = 'effect' AND state = 'waiting' \
                  AND due_at > ?1 AND attempts > 0 AND error IS NULL"
             );
-            self.connection.execute(&leases, [Value::Time(now)]).map_err(failed(&leases))?;
+            self.connection.execute(&leases, [Value::Time(at)]).map_err(failed(&leases))?;
         }
         self.forget_the_bus(plans, "true")
     }
@@ -176,7 +176,7 @@ mod tests {
         file.execute("INSERT INTO warehouse_positions VALUES ('order', 4)").unwrap();
         row(&file, 2, "parked");
         row(&file, 5, "trying");
-        file.for_a_bus(&PLANS, NOW).unwrap();
+        file.for_a_bus(&PLANS, NOW, NOW).unwrap();
         let both = [(1, "done"), (2, "parked"), (4, "done"), (5, "waiting"), (6, "waiting")];
         assert_eq!(known(&file), states(&both));
         assert_eq!(file.number("SELECT count(*) FROM warehouse_positions").unwrap(), 0);
@@ -186,7 +186,7 @@ mod tests {
         assert_eq!(known(&file), states(&both));
         let position = "SELECT position FROM warehouse_positions WHERE source = 'order'";
         assert_eq!(file.number(position).unwrap(), 6);
-        file.for_a_bus(&PLANS, NOW).unwrap();
+        file.for_a_bus(&PLANS, NOW, NOW).unwrap();
         assert_eq!(known(&file), states(&both));
     }
 
