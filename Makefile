@@ -154,6 +154,11 @@ bench: ## Measure, and write docs/benchmarks.md
 generate: ## Write the generated documents anew
 	cargo xtask generate
 
+.PHONY: old-data
+old-data: install-tools ## Keep a small shop of this release, so that later ones are tested on its data (before a release)
+	KONTOR_OLD_DATA=crates/kontor/tests/data cargo nextest run $(LOCKED) -p kontor --test shop \
+		-E 'test(a_shop_with_orders_in_every_state_is_kept_for_later_releases)'
+
 .PHONY: install-tools
 install-tools: ## Install what `make test` needs and this machine lacks
 	@scripts/install-tools

@@ -18,6 +18,8 @@ use contracts::{OrderId, Timestamp};
 
 use crate::facts::Facts;
 
+pub use life::orders_nobody_took;
+
 /// A promise that is broken.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
@@ -62,6 +64,7 @@ pub fn always(facts: &Facts) -> Vec<Violation> {
     money::no_parcel_leaves_before_its_money(facts, &mut found);
     books::the_ledger_says_what_the_payments_say(facts, &mut found);
     books::each_journal_says_what_it_books(facts, &mut found);
+    found.append(&mut life::orders_nobody_took(facts));
     life::one_live_order_for_each_cart(facts, &mut found);
     life::a_stage_is_told_once(facts, &mut found);
     documents::numbers_have_no_gap(facts, &mut found);

@@ -19,4 +19,4 @@ pub mod invariants;
 
 pub use collect::{Databases, collect};
 pub use facts::Facts;
-pub use invariants::{Violation, always, at_rest, for_people, live};
+pub use invariants::{Violation, always, at_rest, for_people, live, orders_nobody_took};

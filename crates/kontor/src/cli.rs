@@ -7,6 +7,7 @@ use clap_complete::Shell;
 use contracts::Source;
 use uuid::Uuid;
 
+use crate::keeping::Address;
 use crate::parts::Part;
 
 /// A whole shop in one program: catalogue, carts, orders, stock, parcels, payments, invoices and mail.
@@ -49,6 +50,9 @@ pub enum Command {
     /// Read products from a JSON Lines file into the catalogue.
     ///
     /// A bad line never stops the rest: it is reported with its number, and the exit code is 2.
+    ///
+    /// A shop in one file must be stopped meanwhile, except for --dry-run; one on PostgreSQL may run. While it
+    /// runs, POST /api/v1/products/import does the same.
     Import(Import),
     /// Look at what failed too often, try it again, or discard it.
     Parked {
@@ -61,11 +65,39 @@ pub enum Command {
     /// Safe while the shop runs: what may still be on its way is given five minutes, and what seems
     /// wrong is looked at twice. The exit code is 0 when all is well and 2 when something is not.
     Doctor(Doctor),
+    /// Copy the whole shop, as it is at one moment, into one file. The shop may run.
+    ///
+    /// Of a shop in one file, and of one on PostgreSQL: all its databases at the same moment, for which nobody
+    /// writes for some milliseconds. The file is for its owner's eyes only: it holds people's
+    /// addresses, and the secrets that are kept in the data folder. What is in `kontor.toml` and in the
+    /// mailbox is not in it.
+    ///
+    /// The exit code is 0 when the file is complete and on the disk, 1 when it could not be made, and 2 when
+    /// what was read back is not what was written.
+    Backup(Backup),
+    /// Make a shop of a backup, of this release or an earlier one. The shop must not run.
+    ///
+    /// It becomes the shop that the configuration names: in a folder without one, or in new, empty databases,
+    /// whichever of the two it was before. What was on its way goes on when the shop starts.
+    ///
+    /// The exit code is 0 when all is well, 1 when nothing was done, and 2 when something is left to do: it is
+    /// said what.
+    Restore(Restore),
+    /// Copy a shop to another place: from one file to PostgreSQL, or back. Neither may run.
+    ///
+    /// The old shop stays as it is. The new one must be empty. Every table is read back and compared, and the
+    /// doctor looks at the result.
+    ///
+    /// The exit code is 0 when all is well, 1 when nothing was done, and 2 when something is not as it was: it is
+    /// said what.
+    Migrate(Migrate),
     /// Print the configuration in effect, secrets hidden.
     Config,
     /// Print the description of the HTTP API (OpenAPI 3.1).
     Openapi,
     /// Say the current state of every product anew, for a service that has lost it.
+    ///
+    /// A shop in one file must be stopped meanwhile; one on PostgreSQL may run.
     Republish,
     /// Start the test payment provider: a small server that behaves as its tokens say.
     TestProvider(TestProvider),
@@ -158,6 +190,39 @@ pub struct Redrive {
     /// With --all: only of this service.
     #[arg(long = "service", value_name = "SERVICE", requires = "all")]
     pub only: Option<Source>,
+}
+
+/// Where to keep a copy.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to make.
+    pub file: PathBuf,
+    /// Replace the file if it is there already, once the new one is complete.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What to restore.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup.
+    pub file: PathBuf,
+    /// Only this service, into its new, empty database on PostgreSQL. The others may run. What they have said
+    /// since the backup it is told again; what is missing for good is listed by order.
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<Source>,
+}
+
+/// From where to where.
+#[derive(Debug, Args)]
+pub struct Migrate {
+    /// The shop there is: `sqlite:FOLDER`, `postgres://USER:PASSWORD@HOST/DATABASE` with `{service}` in place of
+    /// the service's name, or `configured` for the one that the configuration names.
+    #[arg(long, value_name = "SHOP")]
+    pub from: Address,
+    /// Where it is to be; written likewise.
+    #[arg(long, value_name = "SHOP")]
+    pub to: Address,
 }
 
 /// How to check.

@@ -11,6 +11,7 @@ pub mod doctor;
 pub mod gateway;
 pub mod gauges;
 pub mod import;
+pub mod keeping;
 pub mod parked;
 pub mod parts;
 pub mod problems;

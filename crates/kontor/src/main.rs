@@ -8,7 +8,7 @@ use contracts::Source;
 use kontor::cli::{Cli, Command, TestProvider};
 use kontor::config::Config;
 use kontor::shop::Shop;
-use kontor::{Failure, Outcome, demo, doctor, import, parked, reference, run, site};
+use kontor::{Failure, Outcome, demo, doctor, import, keeping, parked, reference, run, site};
 use platform::clock::Clock;
 use platform::config::effective;
 use platform::http::auth::new_staff_token;
@@ -49,6 +49,9 @@ async fn carry_out(cli: Cli) -> Result<Outcome, Failure> {
             parked::parked(&shop, &command, out).await
         }
         Command::Doctor(asked) => doctor::doctor(config()?, &asked, out).await,
+        Command::Backup(asked) => keeping::backup(&config()?, &asked, out).await,
+        Command::Restore(asked) => keeping::restore(&config()?, &asked, out).await,
+        Command::Migrate(asked) => keeping::migrate(&config()?, &asked, out).await,
         Command::Config => {
             write!(out, "{}", effective(&config()?)?)?;
             Ok(Outcome::Well)

@@ -31,10 +31,18 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     telemetry::init(config.log.format, &config.log.filter)?;
     let parts = Parts::of(&asked.parts);
     parts.check(&config)?;
-    let (public, inside) = listeners(&config.http).await?;
-
     let tasks = Tasks::new();
+    // The shop first: who starts it twice is told so, and not that a port is taken.
     let (shop, settings, demo) = open(config, asked, &parts, &tasks, out).await?;
+    let listening = listeners(&shop.config.http).await;
+    let (public, inside) = match listening {
+        Ok(both) => both,
+        Err(taken) => {
+            tasks.stop().await;
+            shop.close();
+            return Err(taken);
+        }
+    };
     let readiness = Readiness::new();
     let (services, databases) = (readiness.part("services"), readiness.part("databases"));
     let runtime = RuntimeConfig {

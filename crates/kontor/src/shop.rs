@@ -11,9 +11,10 @@ use notification::Notifications;
 use order::Orders;
 use payment::PaymentService;
 use platform::clock::Clock;
-use platform::config::{Credential, Secret};
-use platform::db::{Db, PostgresConfig, Sqlite};
+use platform::config::Secret;
+use platform::db::{self, Db, PostgresConfig, Sqlite};
 use platform::ids::Ids;
+use platform::keep::Plan;
 use platform::service::{Host, Hosted, Service};
 use utoipa_axum::router::OpenApiRouter;
 use warehouse::Warehouse;
@@ -260,16 +261,20 @@ pub fn kept_secret(folder: &Path, name: &str, ids: &Ids) -> Result<Secret, Failu
     Ok(Secret::kept_in(&folder.join(name), ids)?)
 }
 
-fn none_in(folder: &Path) -> Failure {
+pub(crate) fn none_in(folder: &Path) -> Failure {
     format!("there is no shop in {}: `kontor run` makes one", folder.display()).into()
 }
 
 fn open_file(folder: &Path, readers: usize) -> Result<Arc<Sqlite>, Failure> {
-    Sqlite::open(folder, readers).map_err(|error| {
-        let hint =
-            "is another kontor running on it? Stop that one, or name another folder with --data";
-        format!("the shop in {} cannot be opened ({error:?}): {hint}", folder.display()).into()
-    })
+    Sqlite::open(folder, readers).map_err(in_use)
+}
+
+/// Says what to do where another process has the shop.
+pub(crate) fn in_use(error: db::Error) -> Failure {
+    if matches!(error, db::Error::InUse(_)) {
+        return format!("{error}: stop that one, or name another folder with --data").into();
+    }
+    error.into()
 }
 
 /// Gives each service its database.
@@ -284,18 +289,30 @@ impl Room<'_> {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         Ok(match self.place {
             Place::File(sqlite) => Db::on_sqlite(sqlite, S::SOURCE, S::MIGRATIONS, clock, ids)?,
-            Place::Servers(Postgres { url, connections, ca }) => {
-                let url = address(url, S::SOURCE);
-                let at = PostgresConfig { url, connections: *connections, ca: ca.clone() };
+            Place::Servers(postgres) => {
+                let at = database_of(postgres, S::SOURCE);
                 Db::on_postgres(&at, S::SOURCE, S::MIGRATIONS, clock, ids).await?
             }
         })
     }
 }
 
-fn address(url: &Credential, source: Source) -> String {
-    url.reveal().replace("{service}", source.name())
+/// Where the database of a service is.
+pub fn database_of(postgres: &Postgres, source: Source) -> PostgresConfig {
+    let Postgres { url, connections, ca } = postgres;
+    let url = url.reveal().replace("{service}", source.name());
+    PostgresConfig { url, connections: *connections, ca: ca.clone() }
 }
+
+/// What must be known of each service in order to copy its data.
+pub const PLANS: [Plan; 6] = [
+    Plan::of::<Catalogue>(),
+    Plan::of::<Customers>(),
+    Plan::of::<Orders>(),
+    Plan::of::<Warehouse>(),
+    Plan::of::<PaymentService>(),
+    Plan::of::<Notifications>(),
+];
 
 /// The events that nobody in this shop reacts to, and the reactions to what nobody says.
 pub fn loose_ends(hosts: &[Arc<dyn Host>]) -> (Vec<&'static str>, Vec<&'static str>) {

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use contracts::Source;
+use futures_util::future::try_join_all;
 
 use crate::service::Host;
 use crate::tasks::Tasks;
@@ -58,6 +59,32 @@ impl Bus {
             Self::Nats(ways) => ways.get(&service),
         }
     }
+}
+
+/// What became of a stream that was to go.
+#[derive(Debug)]
+pub struct Removed {
+    /// The stream.
+    pub stream: String,
+    /// Whether it was there; or why it could not be taken away.
+    pub outcome: Result<bool, NatsError>,
+}
+
+/// Takes away the streams of `services`: for a shop whose databases were set back, and that is not to
+/// hear what it said after that. Each is made anew and filled from the outbox when its service starts.
+///
+/// # Errors
+/// When what is configured cannot be right.
+pub async fn remove_streams(
+    config: &NatsConfig,
+    services: impl IntoIterator<Item = Source>,
+) -> Result<Vec<Removed>, NatsError> {
+    let removing = services.into_iter().map(|service| async move {
+        let nats = Nats::connect(config, service).await?;
+        let (stream, outcome) = nats.remove_stream(service).await;
+        Ok(Removed { stream, outcome })
+    });
+    try_join_all(removing).await
 }
 
 /// Carries what `host` says to the broker, and to `host` what it listens to, until `tasks` is told

@@ -31,7 +31,7 @@ pub use pause::Pause;
 pub(crate) use postgres::Lead;
 pub use postgres::{Postgres, PostgresConfig};
 pub use row::{Column, FromRow, Row};
-pub use sqlite::{Fault, LogEntry, LogRead, Sqlite};
+pub use sqlite::{Fault, Held, LogEntry, LogRead, Sqlite};
 pub(crate) use sqlite::{Job, Listener, MAX_LED, Place, Reading, unattended};
 pub use tx::{Expect, NewEvent, Tx};
 pub use value::{Json, Value};

@@ -14,6 +14,7 @@ pub mod config;
 pub mod db;
 pub mod http;
 pub mod ids;
+pub mod keep;
 pub mod kernel;
 pub mod planted;
 pub mod redis;

@@ -18,6 +18,31 @@ pub(super) fn one_live_order_for_each_cart(facts: &Facts, found: &mut Vec<Violat
     }
 }
 
+/// P2: what others know of, the order service has accepted, and so must have. It is read last: whatever
+/// anybody has heard of is there by then.
+pub fn orders_nobody_took(facts: &Facts) -> Vec<Violation> {
+    let orders: BTreeSet<OrderId> = facts.orders.iter().map(|order| order.id).collect();
+    let mut known: BTreeMap<OrderId, BTreeSet<&str>> = BTreeMap::new();
+    let claims = facts.claims.iter().map(|claim| (claim.order_id, "warehouse"));
+    let payments = facts.payments.iter().map(|payment| (payment.order_id, "payment"));
+    let messages = facts.messages.iter().map(|message| (message.order_id, "notification"));
+    for (order, service) in claims.chain(payments).chain(messages) {
+        if !orders.contains(&order) {
+            known.entry(order).or_default().insert(service);
+        }
+    }
+    let violation = |(order, services): (OrderId, BTreeSet<&str>)| {
+        let services: Vec<&str> = services.into_iter().collect();
+        let services = services.join(", ");
+        let what = format!("order {order}: {services} know of it, and the order service does not");
+        let mend = format!(
+            "if the order service was restored from a backup, place it anew with the customer; what is held and              was paid for the old one: GET /api/v1/payments/{order}, /api/v1/shipments?order_id={order}"
+        );
+        Violation::new("P2", order, what, mend)
+    };
+    known.into_iter().map(violation).collect()
+}
+
 /// Each stage of an order is told once by itself; only a person orders a further copy.
 pub(super) fn a_stage_is_told_once(facts: &Facts, found: &mut Vec<Violation>) {
     let mut told = BTreeSet::new();

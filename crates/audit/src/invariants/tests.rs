@@ -482,3 +482,14 @@ fn more_than_is_owed_may_come_by_hand_and_from_nobody_else() {
     facts.payments[0].by_hand = true;
     assert!(always(&facts).iter().all(|found| found.promise != "P4"));
 }
+
+#[test]
+fn an_order_that_others_know_of_and_the_order_service_does_not_is_seen() {
+    let mut facts = sound();
+    assert!(super::orders_nobody_took(&facts).is_empty());
+    facts.orders.clear();
+    let found = always(&facts);
+    let lost: Vec<_> = found.iter().filter(|found| found.promise == "P2").collect();
+    assert_eq!(lost.len(), 1, "{found:?}");
+    assert!(lost[0].what.contains("payment, warehouse"), "{lost:?}");
+}

@@ -37,8 +37,8 @@ const READY: Duration = Duration::from_secs(2);
 /// What the outside knows: under which key which order was acknowledged, from which cart, and which
 /// cancellations were.
 #[derive(Default)]
-struct Ledger {
-    acknowledged: Mutex<BTreeMap<String, (String, String)>>,
+pub struct Ledger {
+    pub acknowledged: Mutex<BTreeMap<String, (String, String)>>,
     cancelled: Mutex<BTreeSet<String>>,
     wishes: AtomicU64,
 }
@@ -172,7 +172,7 @@ async fn work_on(mut outside: Outside) {
 }
 
 /// Everything that a list of the API holds.
-async fn all(place: &Place, list: &str) -> Vec<Value> {
+pub async fn all(place: &Place, list: &str) -> Vec<Value> {
     let bearer = format!("Bearer {STAFF}");
     let headers = [("authorization", bearer.as_str())];
     let mut client = Client::connect(place.listen).await.unwrap();
@@ -186,7 +186,7 @@ async fn all(place: &Place, list: &str) -> Vec<Value> {
     }
 }
 
-async fn stocked(place: &Place) {
+pub async fn stocked(place: &Place) {
     let lines: Vec<String> = (0..20)
         .map(|n| product(&format!("S{n}"), "A thing", 1_000 + n, "standard", true).to_string())
         .collect();
@@ -286,7 +286,7 @@ async fn a_doctor_who_looks_while_the_shop_is_busy_raises_no_false_alarm() {
 }
 
 /// The provider lives beside the program and outlives it, and writes down what it is asked.
-async fn open_provider(place: &Place) -> Tasks {
+pub async fn open_provider(place: &Place) -> Tasks {
     let tasks = Tasks::new();
     let listener = TcpListener::bind(place.provider).await.unwrap();
     let (folder, clock) = (place.folder.path(), Clock::system());
@@ -295,7 +295,7 @@ async fn open_provider(place: &Place) -> Tasks {
 }
 
 /// Shoppers and a clerk, at it until it is over.
-fn people(place: &Place, ledger: &Arc<Ledger>, over: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
+pub fn people(place: &Place, ledger: &Arc<Ledger>, over: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
     let outside = || Outside { shop: place.listen, client: None, over: Arc::clone(over) };
     let shop_on = |shopper| shop_on(outside(), Arc::clone(ledger), shopper);
     let shoppers = (0..SHOPPERS).map(|shopper| platform::tasks::spawn("shopper", shop_on(shopper)));
@@ -335,7 +335,7 @@ async fn judge_money(place: &Place, orders: &[Value]) {
 }
 
 /// Waits until the doctor finds nothing under way any more.
-async fn settled(place: &Place) {
+pub async fn settled(place: &Place) {
     let real = Clock::system();
     let limit = real.now().plus(Duration::from_secs(60));
     loop {

@@ -116,6 +116,25 @@ impl Nats {
         Ok(Self { client, jetstream, names, replicas: config.replicas })
     }
 
+    /// Takes away the stream of `service`, by its name: whether it was there.
+    pub(super) async fn remove_stream(&self, service: Source) -> (String, Result<bool, NatsError>) {
+        use async_nats::jetstream::ErrorCode;
+        use async_nats::jetstream::context::GetStreamErrorKind as Kind;
+        let stream = self.names.stream(service);
+        let outcome = match self.jetstream.delete_stream(&stream).await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.kind() {
+                Kind::JetStream(why) if why.error_code() == ErrorCode::STREAM_NOT_FOUND => {
+                    Ok(false)
+                }
+                Kind::JetStream(_) | Kind::Request | Kind::EmptyName | Kind::InvalidStreamName => {
+                    Err(NatsError::Client(Box::new(error)))
+                }
+            },
+        };
+        (stream, outcome)
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

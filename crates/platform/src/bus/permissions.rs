@@ -26,7 +26,8 @@ impl Permissions {
             host.publishes().iter().map(|kind| names.subject(kind.name)).collect();
         publish.push(names.wake(service).to_string());
         publish.extend(
-            ["INFO", "CREATE", "UPDATE"].map(|verb| format!("$JS.API.STREAM.{verb}.{own}")),
+            ["INFO", "CREATE", "UPDATE", "DELETE"]
+                .map(|verb| format!("$JS.API.STREAM.{verb}.{own}")),
         );
         let publishers: BTreeSet<Source> =
             host.reactions().iter().map(|reaction| reaction.on.source).collect();

@@ -1,6 +1,7 @@
 //! What can go wrong with the database.
 
 use std::any::Any;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why a unit of work did not happen.
@@ -58,6 +59,18 @@ pub enum Error {
     /// The database is closed.
     #[error("the database is closed")]
     Closed,
+    /// Another process has the shop in this folder.
+    #[error("another kontor is using the shop in {0}")]
+    InUse(String),
+    /// A file or folder cannot be used.
+    #[error("{path} cannot be used")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
 }
 
 impl Error {
@@ -75,7 +88,9 @@ impl Error {
             | Self::Corrupt { .. }
             | Self::Failed(_)
             | Self::Panicked(_)
-            | Self::Waited => false,
+            | Self::Waited
+            | Self::InUse(_)
+            | Self::File { .. } => false,
         }
     }
 
@@ -94,6 +109,10 @@ impl Error {
     /// A unit that may only read has written or left something to be written.
     pub(crate) fn wrote() -> Self {
         Self::Failed("a unit that may only read has written".to_owned())
+    }
+
+    pub(crate) fn file(path: &Path, source: std::io::Error) -> Self {
+        Self::File { path: path.display().to_string(), source: Arc::new(source) }
     }
 
     pub(crate) fn unavailable(source: impl std::error::Error + Send + Sync + 'static) -> Self {

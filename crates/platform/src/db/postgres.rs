@@ -10,6 +10,7 @@ use std::time::Duration;
 use contracts::{Source, Timestamp};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::FutureExt;
+use tokio::task::JoinHandle;
 
 use super::error::panicked;
 use super::migrate::{Dialect, Migration, runners};
@@ -17,6 +18,7 @@ use super::pause::Pause;
 use super::tx::{Conn, run};
 use super::{Error, Result, Scope, Tx, Unit};
 use crate::clock::Clock;
+use crate::keep::IS_MARKED;
 use crate::tasks;
 
 pub(crate) use lead::Lead;
@@ -60,9 +62,29 @@ impl Postgres {
         Self { pause: Some(pause.clone()), ..self.clone() }
     }
 
+    /// A connection beside any pool, for a tool, and the task that keeps it going.
+    pub(crate) async fn session(
+        told: &PostgresConfig,
+        source: Source,
+    ) -> Result<(tokio_postgres::Client, JoinHandle<()>)> {
+        let server = Server::of(told, source)?;
+        let (client, connection) = server
+            .config
+            .connect(server.tls.clone())
+            .await
+            .map_err(|error| Error::from_postgres("connect", error))?;
+        Ok((client, tasks::spawn("keeping", async move { drop(connection.await) })))
+    }
+
     /// Brings the tables up to date; instances that start together take turns.
     pub(crate) async fn migrate(&self, source: Source, migrations: &[Migration]) -> Result<()> {
         let mut client = self.pool.get().await.map_err(Error::unavailable)?;
+        let marked = client.query_one(IS_MARKED, &[]).await;
+        if marked.map_err(|error| Error::from_postgres(IS_MARKED, error))?.get(0) {
+            return Err(Error::Failed(format!(
+                "a restore into the database of {source} did not finish: drop it, create it anew, and restore again"
+            )));
+        }
         // Whoever waits for its turn, or builds an index, is not stuck.
         const PATIENCE: &str = "SET statement_timeout = 0";
         const LIMITS: &str = "RESET statement_timeout";

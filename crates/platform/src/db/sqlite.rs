@@ -29,6 +29,7 @@ use job::{Batch, UnitJob, poll_once};
 pub(crate) use job::{Job, MAX_LED, unattended};
 use log::Found;
 pub use log::{LogEntry, LogRead};
+pub use running::Held;
 use running::Running;
 
 /// How many units one transaction takes at most.
@@ -122,7 +123,6 @@ impl Sqlite {
     /// # Errors
     /// When another process has it open, or it cannot be opened.
     pub fn open(folder: &Path, readers: usize) -> Result<Arc<Self>> {
-        std::fs::create_dir_all(folder).map_err(Error::unavailable)?;
         let running = Running::enter(folder)?;
         Self::start(&folder.join("shop.db"), readers, Some(running))
     }

@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::ask::Answer;
 use super::provider::WEBHOOK_SECRET;
-use super::world::PATIENCE;
+use super::world::{PATIENCE, databases};
 
 /// What can go wrong on the way.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -103,6 +103,15 @@ impl Place {
         let provider = format!("[test_provider]\nlisten = \"{}\"\n", place.provider);
         std::fs::write(place.config(), format!("{before}{provider}[[staff]]{staff}")).unwrap();
         place
+    }
+
+    /// The same, its data in new databases on the server; answers their address.
+    pub async fn on_servers(&self) -> String {
+        let postgres = databases("_{service}").await;
+        let url = postgres.url.reveal().to_owned();
+        let servers = format!("[data.postgres]\nurl = \"{url}\"\nconnections = 6\n");
+        std::fs::write(self.config(), format!("{}{servers}", self.toml())).unwrap();
+        url
     }
 
     pub fn config(&self) -> PathBuf {

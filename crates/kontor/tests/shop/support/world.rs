@@ -111,21 +111,12 @@ impl World {
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (address, provider) = (free_address().await, free_address().await);
-        let mut config = Config::default();
-        config.data.folder = folder.path().to_owned();
-        config.data.postgres = match engine {
+        let postgres = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(databases("").await),
             Engine::PostgresApart | Engine::Processes => Some(databases("_{service}").await),
         };
-        config.http.public_url = format!("http://{address}");
-        config.payment.test_provider = Some(provider::told(provider));
-        config.notification.mailbox = Some(folder.path().join("mail"));
-        config.order.payment_methods.push(order::config::PaymentMethod {
-            code: "card_single".to_owned(),
-            name: "Card, one charge".to_owned(),
-            terms: contracts::events::PaymentTerms::Prepaid,
-        });
+        let mut config = configured(folder.path(), postgres, address, provider);
         change(&mut config);
         let world = if engine == Engine::Processes {
             Self::apart(folder, config, address, provider).await
@@ -133,6 +124,16 @@ impl World {
             Self::start(folder, config, Time::new(), address, provider).await
         };
         world.fill().await;
+        world
+    }
+
+    /// The shop that is in this folder or on these servers, open again at this time.
+    pub async fn reopen(folder: TempDir, postgres: Option<Postgres>, at: Timestamp) -> Self {
+        let (address, provider) = (free_address().await, free_address().await);
+        let config = configured(folder.path(), postgres, address, provider);
+        let time = Time { clock: Clock::standing_at(at), turn: Arc::default() };
+        let world = Self::start(folder, config, time, address, provider).await;
+        world.start_provider();
         world
     }
 
@@ -300,6 +301,26 @@ impl World {
         self.shop.close();
         self.folder
     }
+}
+
+fn configured(
+    folder: &Path,
+    postgres: Option<Postgres>,
+    address: SocketAddr,
+    provider: SocketAddr,
+) -> Config {
+    let mut config = Config::default();
+    config.data.folder = folder.to_owned();
+    config.data.postgres = postgres;
+    config.http.public_url = format!("http://{address}");
+    config.payment.test_provider = Some(provider::told(provider));
+    config.notification.mailbox = Some(folder.join("mail"));
+    config.order.payment_methods.push(order::config::PaymentMethod {
+        code: "card_single".to_owned(),
+        name: "Card, one charge".to_owned(),
+        terms: contracts::events::PaymentTerms::Prepaid,
+    });
+    config
 }
 
 /// A product with one unit of the same name, as a line of an import.
