@@ -21,7 +21,7 @@ async fn place_on(engine: Engine) -> (Place, Option<String>) {
     let place = Place::new().await;
     match engine {
         Engine::Sqlite => (place, None),
-        Engine::Postgres | Engine::PostgresApart => {
+        Engine::Postgres | Engine::PostgresApart | Engine::Processes => {
             let url = place.on_servers().await;
             (place, Some(url))
         }

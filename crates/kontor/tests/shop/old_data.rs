@@ -139,7 +139,9 @@ async fn opens(packed: &Path, engine: Engine) {
     let before: States = serde_json::from_slice(&std::fs::read(list).unwrap()).unwrap();
     let postgres = match engine {
         Engine::Sqlite => None,
-        Engine::Postgres | Engine::PostgresApart => Some(databases("_{service}").await),
+        Engine::Postgres | Engine::PostgresApart | Engine::Processes => {
+            Some(databases("_{service}").await)
+        }
     };
     let url = postgres.as_ref().map(|postgres| postgres.url.reveal());
     let restored = kontor(folder.path(), url, &["restore", &file.display().to_string()]);
