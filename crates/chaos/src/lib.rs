@@ -25,7 +25,7 @@ use platform::clock::Clock;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use faults::{Fault, Injector, Spans, faketime};
+use faults::{Fault, Injector, Spans, faketime, tracer};
 use people::{Doors, Ledger, Outside, PLAIN, buy, fill, open_doors, until};
 pub use report::Report;
 use shop::Shop;
@@ -125,10 +125,6 @@ async fn in_folder(cli: &Options, program: &Path, folder: &Path) -> Result<Repor
         seed: cli.seed,
         nats_servers: cli.nats_servers,
         second_program: cli.second_program.is_some(),
-        not_done: vec![
-            "a full disk: it takes a file system of its own, and the right to mount one",
-            "fsync errors: they take a tracer that is attached to PostgreSQL",
-        ],
         ..Report::default()
     };
     let begun = clock.now();
@@ -142,9 +138,18 @@ async fn in_folder(cli: &Options, program: &Path, folder: &Path) -> Result<Repor
         kills: 0,
         ready: Vec::new(),
         faketime: faketime(),
+        tracer: tracer(),
     };
     if injector.faketime.is_none() {
         report.not_done.push("a wrong clock: libfaketime is not installed");
+    }
+    if !injector.tracer {
+        report
+            .not_done
+            .push("a full disk and failing fsync: strace is not installed or not allowed");
+    }
+    if shop.redis.is_none() {
+        report.not_done.push("Redis emptied or gone: it is not installed");
     }
     let broken = break_things(cli, &mut shop, &mut injector, &ledger, &mut report).await;
     report.load = clock.now().since(begun);
