@@ -177,6 +177,22 @@ impl Injector {
             && (!is_of_tracer || self.tracer)
     }
 
+    /// What cannot be done on this machine, and why.
+    pub fn missing(&self, shop: &Shop) -> Vec<&'static str> {
+        [
+            (Fault::ClockAhead, "a wrong clock: libfaketime is not installed"),
+            (
+                Fault::PostgresDiskFull,
+                "a full disk and failing fsync: strace is not installed or not allowed",
+            ),
+            (Fault::RedisAway, "Redis emptied or gone: it is not installed"),
+        ]
+        .into_iter()
+        .filter(|(fault, _)| !self.can(shop, *fault))
+        .map(|(_, why)| why)
+        .collect()
+    }
+
     /// Does it, waits, and undoes it.
     ///
     /// # Errors
