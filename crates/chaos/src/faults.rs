@@ -1,6 +1,7 @@
 //! What goes wrong: each fault is done, lasts for a while, and is undone.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bench::client::Failure;
@@ -18,6 +19,11 @@ use crate::shop::Shop;
 const STOPPING: Duration = Duration::from_secs(30);
 /// So long a restarted instance may take until it is ready.
 const READY: Duration = Duration::from_secs(60);
+
+/// What fails when a disk is full.
+const DISK_FULL: &str = "pwrite64,pwritev,fallocate:error=ENOSPC";
+/// What fails when a disk does.
+const FSYNC_FAILS: &str = "fsync,fdatasync:error=EIO";
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,6 +45,10 @@ pub enum Fault {
     NatsAway,
     /// NATS killed, its store deleted, started empty.
     NatsStoreLost,
+    /// PostgreSQL's writes are refused for want of room, as on a full disk (injected by a tracer).
+    PostgresDiskFull,
+    /// PostgreSQL is told that what it wrote did not get to the disk (injected by a tracer).
+    PostgresFsyncFails,
     /// All connections to PostgreSQL cut at once.
     PostgresCut,
     /// All connections to NATS cut at once.
@@ -65,7 +75,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind but the plain kill, of which there are many.
-    pub const OTHERS: [Self; 18] = [
+    pub const OTHERS: [Self; 20] = [
         Self::ServiceKilled,
         Self::InstanceFrozen,
         Self::PostgresFast,
@@ -73,6 +83,8 @@ impl Fault {
         Self::NatsKilled,
         Self::NatsAway,
         Self::NatsStoreLost,
+        Self::PostgresDiskFull,
+        Self::PostgresFsyncFails,
         Self::PostgresCut,
         Self::NatsCut,
         Self::PostgresSlow,
@@ -97,6 +109,8 @@ impl Fault {
             Self::NatsKilled => "a NATS server killed and restarted",
             Self::NatsAway => "a NATS server gone for longer",
             Self::NatsStoreLost => "a NATS server's store deleted",
+            Self::PostgresDiskFull => "PostgreSQL's disk full (writes refused with ENOSPC)",
+            Self::PostgresFsyncFails => "PostgreSQL's fsync fails (EIO)",
             Self::PostgresCut => "all connections to PostgreSQL cut",
             Self::NatsCut => "all connections to NATS cut",
             Self::PostgresSlow => "PostgreSQL 100 ms late each way",
@@ -135,6 +149,8 @@ pub struct Injector {
     pub ready: Vec<Duration>,
     /// What makes a clock wrong, where it is installed.
     pub faketime: Option<PathBuf>,
+    /// Whether there is a tracer, and it may be used.
+    pub tracer: bool,
 }
 
 impl Injector {
@@ -153,9 +169,28 @@ impl Injector {
 
     /// Whether this machine has what it takes.
     pub fn can(&self, shop: &Shop, fault: Fault) -> bool {
+        let is_of_tracer = matches!(fault, Fault::PostgresDiskFull | Fault::PostgresFsyncFails);
         let is_of_redis = matches!(fault, Fault::RedisFlushed | Fault::RedisAway);
         let is_of_time = matches!(fault, Fault::ClockAhead | Fault::ClockBehind);
-        (!is_of_redis || shop.redis.is_some()) && (!is_of_time || self.faketime.is_some())
+        (!is_of_redis || shop.redis.is_some())
+            && (!is_of_time || self.faketime.is_some())
+            && (!is_of_tracer || self.tracer)
+    }
+
+    /// What cannot be done on this machine, and why.
+    pub fn missing(&self, shop: &Shop) -> Vec<&'static str> {
+        [
+            (Fault::ClockAhead, "a wrong clock: libfaketime is not installed"),
+            (
+                Fault::PostgresDiskFull,
+                "a full disk and failing fsync: strace is not installed or not allowed",
+            ),
+            (Fault::RedisAway, "Redis emptied or gone: it is not installed"),
+        ]
+        .into_iter()
+        .filter(|(fault, _)| !self.can(shop, *fault))
+        .map(|(_, why)| why)
+        .collect()
     }
 
     /// Does it, waits, and undoes it.
@@ -172,6 +207,8 @@ impl Injector {
             Fault::NatsKilled | Fault::NatsAway | Fault::NatsStoreLost => {
                 self.restart_nats(shop, fault).await
             }
+            Fault::PostgresDiskFull => self.inject_into_postgres(shop, DISK_FULL).await,
+            Fault::PostgresFsyncFails => self.inject_into_postgres(shop, FSYNC_FAILS).await,
             Fault::PostgresCut => {
                 shop.to_postgres.iter().for_each(Proxy::cut_once);
                 Ok(())
@@ -282,6 +319,24 @@ impl Injector {
         Ok(())
     }
 
+    /// Lets system calls of PostgreSQL's processes fail. It goes down by itself, as it has to: what it
+    /// cannot write it must not promise. Its supervisor process, which is left alone, brings it up.
+    async fn inject_into_postgres(&mut self, shop: &mut Shop, what: &str) -> Result<(), Failure> {
+        let Some(server) = shop.postgres.process.id() else { return Ok(()) };
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children"))?;
+        let children = children.split_whitespace().flat_map(|child| ["-p", child]);
+        let mut tracer = tokio::process::Command::new("strace");
+        tracer.args(["-qq", "-o", "/dev/null", "-e"]).arg(format!("inject={what}")).args(children);
+        let mut tracer = tracer.stderr(Stdio::null()).kill_on_drop(true).spawn()?;
+        self.hold(shop, self.spans.short, None).await?;
+        tracer.kill().await?;
+        if !shop.postgres.process.is_alive() {
+            shop.postgres.process.start()?;
+        }
+        shop.postgres.until_answers().await?;
+        Ok(())
+    }
+
     async fn restart_nats(&mut self, shop: &mut Shop, fault: Fault) -> Result<(), Failure> {
         let number = self.random.random_range(0..shop.nats.len());
         shop.nats[number].process.kill();
@@ -373,6 +428,13 @@ impl Injector {
         let Some(redis) = &mut shop.redis else { return Ok(()) };
         redis.process.start()
     }
+}
+
+/// Whether a tracer is installed and allowed.
+pub fn tracer() -> bool {
+    let mut tried = Command::new("strace");
+    tried.args(["-qq", "-o", "/dev/null", "true"]).stderr(Stdio::null());
+    tried.status().is_ok_and(|status| status.success())
 }
 
 /// What makes a clock wrong for one process, if it is installed.

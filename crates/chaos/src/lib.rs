@@ -25,7 +25,7 @@ use platform::clock::Clock;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use faults::{Fault, Injector, Spans, faketime};
+use faults::{Fault, Injector, Spans, faketime, tracer};
 use people::{Doors, Ledger, Outside, PLAIN, buy, fill, open_doors, until};
 pub use report::Report;
 use shop::Shop;
@@ -63,6 +63,9 @@ pub struct Options {
     /// How long NATS is gone, in seconds.
     #[arg(long, default_value_t = 5)]
     pub away: u64,
+    /// How long it takes at most until the next fault, in milliseconds.
+    #[arg(long, default_value_t = 1_500)]
+    pub between_ms: u64,
     /// Decides the faults.
     #[arg(long, default_value_t = 20_261_122)]
     pub seed: u64,
@@ -124,28 +127,13 @@ async fn in_folder(cli: &Options, program: &Path, folder: &Path) -> Result<Repor
     let mut report = Report {
         seed: cli.seed,
         nats_servers: cli.nats_servers,
+        has_redis: shop.redis.is_some(),
         second_program: cli.second_program.is_some(),
-        not_done: vec![
-            "a full disk: it takes a file system of its own, and the right to mount one",
-            "fsync errors: they take a tracer that is attached to PostgreSQL",
-        ],
         ..Report::default()
     };
     let begun = clock.now();
-    let mut injector = Injector {
-        random,
-        spans: Spans {
-            short: Duration::from_secs(cli.lasting),
-            away: Duration::from_secs(cli.away),
-        },
-        second_program: cli.second_program.clone(),
-        kills: 0,
-        ready: Vec::new(),
-        faketime: faketime(),
-    };
-    if injector.faketime.is_none() {
-        report.not_done.push("a wrong clock: libfaketime is not installed");
-    }
+    let mut injector = injector(cli, random);
+    report.not_done = injector.missing(&shop);
     let broken = break_things(cli, &mut shop, &mut injector, &ledger, &mut report).await;
     report.load = clock.now().since(begun);
     if let Err(failure) = &broken {
@@ -173,6 +161,20 @@ async fn in_folder(cli: &Options, program: &Path, folder: &Path) -> Result<Repor
         report.write(out)?;
     }
     Ok(report)
+}
+
+fn injector(cli: &Options, random: StdRng) -> Injector {
+    let spans =
+        Spans { short: Duration::from_secs(cli.lasting), away: Duration::from_secs(cli.away) };
+    Injector {
+        random,
+        spans,
+        second_program: cli.second_program.clone(),
+        kills: 0,
+        ready: Vec::new(),
+        faketime: faketime(),
+        tracer: tracer(),
+    }
 }
 
 /// Breaks one thing after another until the plan is done and enough was bought, or time is up.
@@ -206,7 +208,7 @@ async fn break_things(
                 continue;
             }
         };
-        let span = Duration::from_millis(injector.random.random_range(200..1_500));
+        let span = Duration::from_millis(injector.random.random_range(0..=cli.between_ms));
         shop.wait(span).await?;
         injector.inject(shop, fault).await?;
         let probe = Outside::new(&doors, ledger, 1);

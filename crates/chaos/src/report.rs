@@ -18,6 +18,8 @@ pub struct Report {
     pub seed: u64,
     /// How many NATS servers.
     pub nats_servers: usize,
+    /// Whether there was a Redis.
+    pub has_redis: bool,
     /// How long there was load.
     pub load: Duration,
     /// Orders acknowledged.
@@ -54,6 +56,27 @@ fn middle_and_longest(spans: &[Duration]) -> (Duration, Duration) {
     (middle, sorted.last().copied().unwrap_or_default())
 }
 
+fn both(spans: &[Duration]) -> String {
+    let (middle, longest) = middle_and_longest(spans);
+    format!("{} / {}", seconds(middle), seconds(longest))
+}
+
+/// A part of the page, if there is anything to say.
+fn list(
+    page: &mut String,
+    heading: &str,
+    what: impl Iterator<Item = String>,
+) -> Result<(), Failure> {
+    let mut what = what.peekable();
+    if what.peek().is_some() {
+        writeln!(page, "\n## {heading}\n")?;
+    }
+    for what in what {
+        writeln!(page, "- {what}")?;
+    }
+    Ok(())
+}
+
 impl Report {
     /// Whether every promise was kept.
     pub fn is_clean(&self) -> bool {
@@ -66,103 +89,82 @@ impl Report {
     /// Never: a text takes all that is written.
     pub fn page(&self) -> Result<String, Failure> {
         let mut page = String::new();
-        let verdict = &self.verdict;
-        let all: Vec<Duration> = self.recoveries.values().flatten().copied().collect();
-        let (middle, longest) = middle_and_longest(&all);
         writeln!(page, "# Real faults: a report\n")?;
         writeln!(
             page,
             "Written by `make chaos`. Six services and the gateway, two processes of each, on"
         )?;
+        let servers =
+            if self.nats_servers == 1 { "a NATS server" } else { "a cluster of NATS servers" };
+        let redis = if self.has_redis { "and Redis" } else { "without Redis" };
         writeln!(
             page,
-            "PostgreSQL (fsync on), {} NATS server(s) and Redis, under load all the",
-            self.nats_servers
+            "PostgreSQL (fsync on), {servers} {redis}, under load all the while; seed {}.\n",
+            self.seed
         )?;
-        writeln!(page, "while; seed {}.\n", self.seed)?;
-        writeln!(page, "| | |\n|---|---|")?;
-        writeln!(page, "| orders accepted | {} |", self.accepted)?;
-        writeln!(page, "| faults | {} |", all.len())?;
-        writeln!(page, "| instances killed (kill -9) | {} |", self.kills)?;
-        writeln!(page, "| **violations** | **{}** |", verdict.violations.len())?;
-        writeln!(
-            page,
-            "| manual steps | none: nobody but a supervisor that starts what has ended |"
-        )?;
-        writeln!(page, "| load, seconds | {} |", seconds(self.load))?;
-        writeln!(page, "| requests not answered, and asked again | {} |", self.repeats)?;
-        writeln!(
-            page,
-            "| from a fault's end to an order confirmed, median and longest, s | {} / {} |",
-            seconds(middle),
-            seconds(longest)
-        )?;
-        let (middle, longest) = middle_and_longest(&self.ready);
-        writeln!(
-            page,
-            "| a killed instance ready again, median and longest, s | {} / {} |",
-            seconds(middle),
-            seconds(longest)
-        )?;
-        writeln!(
-            page,
-            "| from the last order to rest (`kontor doctor --at-rest`), s | {} |",
-            seconds(verdict.rest)
-        )?;
-        writeln!(page, "| processes that ended by themselves | {} |", self.fell.len())?;
-        writeln!(
-            page,
-            "| taken and given back by the provider's account | {} / {} |",
-            verdict.captured_minor, verdict.refunded_minor
-        )?;
-        writeln!(
-            page,
-            "\n## Faults\n\n| fault | times | recovery: median, s | longest, s |\n|---|---|---|---|"
-        )?;
-        for (fault, spans) in &self.recoveries {
-            let (middle, longest) = middle_and_longest(spans);
-            writeln!(
-                page,
-                "| {} | {} | {} | {} |",
-                fault.says(),
-                spans.len(),
-                seconds(middle),
-                seconds(longest)
-            )?;
-        }
-        writeln!(
-            page,
-            "\nRecovery is the time from the end of a fault until an order that is placed after it is confirmed."
-        )?;
-        let other = if self.second_program {
-            "two builds, there and back"
-        } else {
-            "one build: the same program again"
-        };
-        writeln!(page, "Rolling restarts were between {other}.")?;
+        self.figures(&mut page)?;
+        self.faults(&mut page)?;
         writeln!(page, "\n## How the orders ended\n\n| state | orders |\n|---|---|")?;
-        for (state, count) in &verdict.orders {
+        for (state, count) in &self.verdict.orders {
             writeln!(page, "| {state} | {count} |")?;
         }
-        if !self.not_done.is_empty() {
-            writeln!(page, "\n## Not done\n")?;
-            for what in &self.not_done {
-                writeln!(page, "- {what}")?;
-            }
-        }
-        if !self.is_clean() || !self.fell.is_empty() {
-            writeln!(page, "\n## Violations and oddities\n")?;
-            for what in &verdict.violations {
-                writeln!(page, "- {what}")?;
-            }
-            for name in &self.late {
-                writeln!(page, "- {name} did not stop when it was asked to")?;
-            }
-            for name in &self.fell {
-                writeln!(page, "- {name} ended by itself (and was started again)")?;
-            }
-        }
+        list(&mut page, "Not done", self.not_done.iter().map(|what| (*what).to_owned()))?;
+        list(&mut page, "Violations", self.verdict.violations.iter().cloned())?;
+        let late = self.late.iter().map(|name| format!("{name} did not stop when it was asked to"));
+        list(&mut page, "Did not stop", late)?;
+        let fell = self.fell.iter().map(|name| format!("{name}, and was started again"));
+        list(&mut page, "Ended by itself", fell)?;
         Ok(page)
+    }
+
+    fn figures(&self, page: &mut String) -> Result<(), Failure> {
+        let verdict = &self.verdict;
+        let all: Vec<Duration> = self.recoveries.values().flatten().copied().collect();
+        writeln!(page, "| | |\n|---|---|")?;
+        for (what, figure) in [
+            ("orders accepted", self.accepted.to_string()),
+            ("faults", all.len().to_string()),
+            ("instances killed (kill -9)", self.kills.to_string()),
+            ("**violations**", format!("**{}**", verdict.violations.len() + self.late.len())),
+            (
+                "manual steps",
+                "none: a supervisor starts what has ended, and nobody else does anything"
+                    .to_owned(),
+            ),
+            ("load, s", seconds(self.load)),
+            (
+                "requests not answered or answered with trouble, and asked again",
+                self.repeats.to_string(),
+            ),
+            ("from a fault's end to an order confirmed, median / longest, s", both(&all)),
+            ("a killed instance ready again, median / longest, s", both(&self.ready)),
+            ("from the last order to rest (`kontor doctor --at-rest`), s", seconds(verdict.rest)),
+            ("processes that ended by themselves", self.fell.len().to_string()),
+            (
+                "taken / given back by the provider's account, which is the shop's, in minor units",
+                format!("{} / {}", verdict.captured_minor, verdict.refunded_minor),
+            ),
+        ] {
+            writeln!(page, "| {what} | {figure} |")?;
+        }
+        Ok(())
+    }
+
+    fn faults(&self, page: &mut String) -> Result<(), Failure> {
+        writeln!(
+            page,
+            "\n## Faults\n\n| fault | times | recovery, median / longest, s |\n|---|---|---|"
+        )?;
+        for (fault, spans) in &self.recoveries {
+            writeln!(page, "| {} | {} | {} |", fault.says(), spans.len(), both(spans))?;
+        }
+        let builds = if self.second_program { "two builds, there and back" } else { "one build" };
+        writeln!(
+            page,
+            "\nRecovery is the time from the end of a fault until an order that is placed after it is confirmed. Rolling"
+        )?;
+        writeln!(page, "restarts were between {builds}.")?;
+        Ok(())
     }
 
     fn json(&self) -> Value {
