@@ -179,16 +179,17 @@ impl Servers {
         session
             .run(&format!(
                 "BEGIN; UPDATE {consumer}_outbox SET published = false; DELETE FROM {consumer}_stream; \
-                 CREATE TEMPORARY TABLE heard (reaction text, id uuid, body text) ON COMMIT DROP"
+                 CREATE TEMPORARY TABLE heard (reaction text, id uuid, said_at timestamptz, body text) \
+                 ON COMMIT DROP"
             ))
             .await?;
         for reaction in plan.reactions.iter().filter(|one| one.on.source != consumer) {
             let publisher = reaction.on.source;
             self.say_again(session, publisher, reaction.on.name).await?;
             let sql = format!(
-                "WITH said AS (DELETE FROM heard RETURNING reaction, id, body) \
+                "WITH said AS (DELETE FROM heard RETURNING reaction, id, said_at, body) \
                  INSERT INTO {consumer}_inbox (reaction, id, kind, state, due_at, created_at, body) \
-                 SELECT reaction, id, 'event', 'waiting', $1, $1, body FROM said \
+                 SELECT reaction, id, 'event', 'waiting', said_at, $1, body FROM said \
                  ON CONFLICT (reaction, id) DO NOTHING"
             );
             let again =
@@ -203,15 +204,18 @@ impl Servers {
 
     /// Puts the events of a kind that their publisher keeps where `to` finds them.
     async fn say_again(&self, to: &Session, publisher: Source, kind: &str) -> Result<()> {
-        let sql = format!("SELECT type, event_id, event FROM {publisher}_outbox WHERE type = $1");
+        let sql = format!(
+            "SELECT type, event_id, created_at, event FROM {publisher}_outbox WHERE type = $1"
+        );
         let from = &self.session(publisher)?.client;
         let rows = from.query_raw(&sql, [kind]).await.map_err(failed(&sql))?;
-        let copy = "COPY heard (reaction, id, body) FROM STDIN BINARY";
+        let copy = "COPY heard (reaction, id, said_at, body) FROM STDIN BINARY";
         let sink = to.client.copy_in(copy).await.map_err(failed(copy))?;
-        let writer = BinaryCopyInWriter::new(sink, &[Type::TEXT, Type::UUID, Type::TEXT]);
+        let writer =
+            BinaryCopyInWriter::new(sink, &[Type::TEXT, Type::UUID, Type::TIMESTAMPTZ, Type::TEXT]);
         pin!(rows, writer);
         while let Some(row) = rows.try_next().await.map_err(failed(&sql))? {
-            let values: Vec<Value<'_>> = values(&row, 3, &sql)?;
+            let values: Vec<Value<'_>> = values(&row, 4, &sql)?;
             writer.as_mut().write_raw(values.iter()).await.map_err(failed(copy))?;
         }
         writer.finish().await.map(drop).map_err(failed(copy))

@@ -3,7 +3,8 @@
 //! A file's consumers read the outboxes themselves and keep one position for each. On servers a bus
 //! hands events over: an outbox row knows whether it was published, and a consumer's inbox has a row
 //! for each event it has handled. Either way an event that a consumer has not handled yet ends up
-//! as a row of its inbox that waits, so that it is handled once wherever the shop goes on.
+//! as a row of its inbox that waits, so that it is handled once wherever the shop goes on. It is due since
+//! it was said: by any clock.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +32,8 @@ impl File {
                 let publisher = reaction.on.source;
                 let sql = format!(
                     "INSERT INTO {consumer}_inbox (reaction, id, kind, state, due_at, created_at, body) \
-                     SELECT type, event_id, 'event', 'waiting', ?2, ?2, event FROM {publisher}_outbox AS said \
+                     SELECT type, event_id, 'event', 'waiting', created_at, ?2, event \
+                     FROM {publisher}_outbox AS said \
                      WHERE type = ?1 AND NOT (published AND created_at < ?3) AND NOT EXISTS \
                      (SELECT 1 FROM {consumer}_inbox WHERE reaction = said.type AND id = said.event_id)"
                 );
@@ -72,7 +74,7 @@ impl File {
                 // What is being tried comes back by its position on a file, and by nothing on a bus.
                 let waiting = format!(
                     "INSERT INTO {consumer}_inbox (reaction, id, kind, state, due_at, created_at, body) \
-                     SELECT type, event_id, 'event', 'waiting', ?2, ?2, event FROM {publisher}_outbox \
+                     SELECT type, event_id, 'event', 'waiting', created_at, ?2, event FROM {publisher}_outbox \
                      WHERE type = ?1 AND position > {place} ON CONFLICT (reaction, id) \
                      DO UPDATE SET state = 'waiting', due_at = excluded.due_at WHERE state = 'trying'"
                 );
@@ -86,10 +88,10 @@ impl File {
             self.execute(&format!("DELETE FROM {source}_positions"))?;
             // Nobody performs what was under way where this was copied; as when a file is opened.
             let leases = format!(
-                "UPDATE {source}_inbox SET due_at = ?1 WHERE kind = 'effect' AND state = 'waiting' \
-                 AND due_at > ?1 AND attempts > 0 AND error IS NULL"
+                "UPDATE {source}_inbox SET due_at = created_at WHERE kind = 'effect' \
+                 AND state = 'waiting' AND attempts > 0 AND error IS NULL"
             );
-            self.connection.execute(&leases, [Value::Time(at)]).map_err(failed(&leases))?;
+            self.execute(&leases)?;
         }
         self.forget_the_bus(plans, "true")
     }
