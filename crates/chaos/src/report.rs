@@ -52,7 +52,7 @@ fn seconds(span: Duration) -> String {
 fn middle_and_longest(spans: &[Duration]) -> (Duration, Duration) {
     let mut sorted = spans.to_vec();
     sorted.sort();
-    let middle = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+    let middle = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default();
     (middle, sorted.last().copied().unwrap_or_default())
 }
 
@@ -190,7 +190,10 @@ impl Report {
     /// # Errors
     /// When a file cannot be written.
     pub fn write(&self, page: &Path) -> Result<(), Failure> {
-        std::fs::write(page, self.page()?)?;
+        // What people have written below an earlier report stays, from its heading on.
+        let old = std::fs::read_to_string(page).unwrap_or_default();
+        let remarks = old.find("\n## Remarks").map_or("", |at| &old[at..]);
+        std::fs::write(page, format!("{}{remarks}", self.page()?))?;
         std::fs::write(page.with_extension("json"), serde_json::to_string_pretty(&self.json())?)?;
         Ok(())
     }
