@@ -36,7 +36,8 @@ pub fn orders_nobody_took(facts: &Facts) -> Vec<Violation> {
         let services = services.join(", ");
         let what = format!("order {order}: {services} know of it, and the order service does not");
         let mend = format!(
-            "if the order service was restored from a backup, place it anew with the customer; what is held and              was paid for the old one: GET /api/v1/payments/{order}, /api/v1/shipments?order_id={order}"
+            "if the order service was restored from a backup, place it anew with the customer; what is held \
+             and was paid for the old one: GET /api/v1/payments/{order}, /api/v1/shipments?order_id={order}"
         );
         Violation::new("P2", order, what, mend)
     };

@@ -82,11 +82,7 @@ async fn a_trace_goes_through_every_service_and_says_who_did_what(engine: Engine
         entries.iter().filter(|entry| entry["event"] == "message.sent.v1").count()
     };
     world.until_eq(mails, 5).await;
-    let entries = ada.entries(&id).await;
-    let said = |event: &str| -> Vec<&Value> {
-        entries.iter().filter(|entry| entry["event"] == event).collect()
-    };
-    for event in [
+    let events = [
         "order.placed.v1",
         "stock.reserved.v1",
         "payment.authorized.v1",
@@ -100,7 +96,16 @@ async fn a_trace_goes_through_every_service_and_says_who_did_what(engine: Engine
         "shipment.dispatched.v1",
         "shipment.delivered.v1",
         "order.completed.v1",
-    ] {
+    ];
+    // Of two instances either may be the later to write down what it has heard.
+    for event in events {
+        ada.waits_to_hear(&id, event).await;
+    }
+    let entries = ada.entries(&id).await;
+    let said = |event: &str| -> Vec<&Value> {
+        entries.iter().filter(|entry| entry["event"] == event).collect()
+    };
+    for event in events {
         assert_eq!(said(event).len(), 1, "{event} in {entries:#?}");
     }
     let versions: Vec<i64> = entries.iter().map(|e| e["version"].as_i64().unwrap()).collect();

@@ -181,7 +181,14 @@ async fn one_file_is_run_by_one_process_and_whole() {
     let second = said(command.output().unwrap());
     assert_eq!(second.code, 1, "{second:?}");
     assert!(second.err.contains("another kontor"), "{second:?}");
-    let same_port = place.run(&["run", "--no-demo"]);
+    // The folder comes first: whoever starts the same shop twice is not told of a port.
+    let twice = place.run(&["run", "--no-demo"]);
+    assert_eq!(twice.code, 1);
+    assert!(twice.err.contains("another kontor"), "{twice:?}");
+    let other = Place::new().await;
+    let mut command = other.command(&["run", "--no-demo"]);
+    command.env("KONTOR_HTTP__LISTEN", place.listen.to_string());
+    let same_port = said(command.output().unwrap());
     assert_eq!(same_port.code, 1);
     assert!(same_port.err.contains("http.listen"), "{same_port:?}");
     // Looking is allowed meanwhile.

@@ -32,7 +32,7 @@ impl Unit for ClaimEffects {
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Vec<Task>> {
         let now = tx.now();
         let due: Vec<Waiting> = {
-            let sql = tx.scope.kernel.select_due.as_str();
+            let sql = tx.scope.kernel.select_free.as_str();
             tx.fetch_all(sql, &params!["effect", now, self.limit]).await?
         };
         let (mut ready, mut spent) = (Vec::new(), Vec::new());

@@ -81,7 +81,7 @@ impl Waiting {
     }
 }
 
-/// Everything of a kind that is due, what another instance is at left out.
+/// Everything of a kind that is due.
 pub(crate) struct Due {
     pub(crate) kind: &'static str,
     pub(crate) limit: i64,
@@ -173,36 +173,30 @@ impl<S: Service> Unit for React<S> {
 /// Those of the batch that are to be handled now: what was handed over and is not known yet, and
 /// what could be taken out of the inbox.
 async fn take<'d>(tx: &mut Tx<'_>, batch: &'d [Delivery]) -> Result<Cow<'d, [Delivery]>> {
-    let (mut handed, mut due, mut trying) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut handed, mut taken) = (Vec::new(), Vec::new());
     for delivery in batch {
         match &delivery.origin {
             Origin::Log => {}
             Origin::Handed => handed.push((delivery.reaction(), delivery.id())),
-            Origin::Inbox(row) => due.push((row.reaction.as_str(), row.id, row.due_at)),
-            Origin::Trying(row) => trying.push((row.reaction.as_str(), row.id, row.due_at)),
+            Origin::Inbox(row) | Origin::Trying(row) => {
+                taken.push((row.reaction.as_str(), row.id, row.due_at));
+            }
         }
     }
-    if handed.is_empty() && due.is_empty() && trying.is_empty() {
+    if handed.is_empty() && taken.is_empty() {
         return Ok(Cow::Borrowed(batch));
     }
     handed.sort_unstable();
+    taken.sort_unstable();
     let sql = tx.scope.kernel.select_inbox.as_str();
     let keys = handed.iter().map(|(reaction, id)| params![*reaction, *id]);
     let known: Vec<(String, Uuid, String, i64)> = tx.fetch_many(sql, keys).await?;
     let mut known: BTreeSet<(String, Uuid)> =
         known.into_iter().map(|(reaction, id, ..)| (reaction, id)).collect();
-    // What another instance is at stays in the inbox if it fails there: it can be passed over. What
-    // is being tried is delivered again only because nobody has acknowledged it: whether that is to
-    // happen now is known once the other is through.
-    let mut taken: BTreeSet<(String, Uuid)> = BTreeSet::new();
-    for (sql, mut rows) in
-        [(&tx.scope.kernel.take_due, due), (&tx.scope.kernel.take_trying, trying)]
-    {
-        rows.sort_unstable();
-        let keys = rows.iter().map(|(reaction, id, due_at)| params![*reaction, *id, *due_at]);
-        let rows: Vec<(String, Uuid)> = tx.fetch_many(sql, keys).await?;
-        taken.extend(rows);
-    }
+    let sql = tx.scope.kernel.take_waiting.as_str();
+    let keys = taken.iter().map(|(reaction, id, due_at)| params![*reaction, *id, *due_at]);
+    let taken: Vec<(String, Uuid)> = tx.fetch_many(sql, keys).await?;
+    let mut taken: BTreeSet<(String, Uuid)> = taken.into_iter().collect();
     let mut to_handle = Vec::with_capacity(batch.len());
     for delivery in batch {
         let now = match &delivery.origin {

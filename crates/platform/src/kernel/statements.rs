@@ -66,13 +66,13 @@ statements! {
         VALUES ($1, $2, 'event', 'done', $3, $3, '') ON CONFLICT (reaction, id) DO NOTHING";
     select_inbox = "SELECT reaction, id, state, attempts FROM {s}_inbox WHERE reaction = $1 AND id = $2";
     select_due = "SELECT reaction, id, kind, due_at, created_at, attempts, waits, body FROM {s}_inbox \
+        WHERE state = 'waiting' AND kind = $1 AND due_at <= $2 ORDER BY kind, due_at, id LIMIT $3";
+    select_free = "SELECT reaction, id, kind, due_at, created_at, attempts, waits, body FROM {s}_inbox \
         WHERE state = 'waiting' AND kind = $1 AND due_at <= $2 ORDER BY kind, due_at, id LIMIT $3{free}";
     select_next_due = "SELECT due_at FROM {s}_inbox WHERE state = 'waiting' AND kind = $1 \
         ORDER BY kind, due_at LIMIT 1";
     delete_inbox = "DELETE FROM {s}_inbox WHERE reaction = $1 AND id = $2";
-    take_due = "DELETE FROM {s}_inbox WHERE (reaction, id) IN (SELECT reaction, id FROM {s}_inbox \
-        WHERE reaction = $1 AND id = $2 AND due_at = $3 AND state = 'waiting'{free}) RETURNING reaction, id";
-    take_trying = "DELETE FROM {s}_inbox WHERE reaction = $1 AND id = $2 AND due_at = $3 \
+    take_waiting = "DELETE FROM {s}_inbox WHERE reaction = $1 AND id = $2 AND due_at = $3 \
         AND state IN ('waiting', 'trying') RETURNING reaction, id";
     count_try = "UPDATE {s}_inbox SET due_at = $4, attempts = attempts + 1, error = $5 \
         WHERE reaction = $1 AND id = $2 AND due_at = $3 AND state = 'waiting'";

@@ -19,7 +19,6 @@ use crate::kernel::effects::{
 };
 use crate::kernel::inbox::{
     CountTry, Due, NextDue, ParkUnreadable, ParkWaiting, Positions, Progress, React, RecordFailure,
-    Waiting,
 };
 use crate::kernel::outbox::Unreadable;
 use crate::planted::{self, Bug};
@@ -202,7 +201,7 @@ impl<S: Service> Hosted<S> {
         let mut handled = 0;
         for kind in ["timer", "event"] {
             let (mut batch, mut unreadable) = (Vec::new(), Vec::new());
-            for row in due(db, Due { kind, limit }).await? {
+            for row in db.read(Due { kind, limit }).await? {
                 match row.into_delivery(S::SOURCE) {
                     Ok(delivery) => batch.push(delivery),
                     Err(row) => unreadable.push(row),
@@ -282,11 +281,6 @@ impl<S: Service> Hosted<S> {
         }
         Ok(())
     }
-}
-
-/// Where there are other instances, rows are looked at by locking them.
-async fn due(db: &Db, due: Due) -> Result<Vec<Waiting>> {
-    if db.sqlite().is_some() { db.read(due).await } else { db.write(due).await }
 }
 
 /// Whether the database cannot do anything right now. A conflict that does not pass however often

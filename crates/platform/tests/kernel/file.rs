@@ -27,7 +27,7 @@ async fn a_second_process_is_kept_out_of_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let first = Sqlite::open(folder.path(), 2).unwrap();
     let second = Sqlite::open(folder.path(), 2);
-    assert!(matches!(second, Err(Error::Unavailable(_))), "{second:?}");
+    assert!(matches!(second, Err(Error::InUse(_))), "{second:?}");
     drop(closed(first).await);
     Sqlite::open(folder.path(), 2).unwrap().close();
 }
