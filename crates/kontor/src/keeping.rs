@@ -2,7 +2,7 @@
 //! engine to the other.
 //!
 //! All three go by way of one file in the format of an embedded shop: it is taken from the shop there
-//! is ([`take`]), and becomes the shop that is to be ([`place`]).
+//! is (`take`), and becomes the shop that is to be (`place`).
 
 mod backup;
 mod folder;

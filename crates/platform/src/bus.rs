@@ -1,7 +1,7 @@
 //! The bus between services that run apart: NATS JetStream.
 //!
-//! Each service fills a stream of its own from its outbox ([`relay`]) and has one durable consumer
-//! in the stream of each service it listens to ([`consume`]), shared by its instances.
+//! Each service fills a stream of its own from its outbox (`relay`) and has one durable consumer
+//! in the stream of each service it listens to (`consume`), shared by its instances.
 //!
 //! **Invariant.** A stream is disposable. An event counts as published when the stream has
 //! acknowledged it, and is kept in the outbox longer than anybody needs it: where the stream is gone,

@@ -1,7 +1,7 @@
 //! A Redis server that instances share. Whatever it holds may be lost, and it may be gone, slow or
 //! silent: nobody waits for it, and everything works without it.
 //!
-//! A request that fails, or takes longer than [`PATIENCE`], closes the way to it for all until a ping
+//! A request that fails, or takes longer than 50 milliseconds, closes the way to it for all until a ping
 //! in the background is answered again.
 
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 //! does not. Who asks writes the same code for both.
 //!
 //! A request that goes out has a deadline. Over HTTP it goes to the instance with the least to do;
-//! one that fails again and again is left alone for a while ([`breaker`]); what may be repeated is
-//! repeated elsewhere, within a budget ([`remote`]); and nobody is asked for more at once than is
+//! one that fails again and again is left alone for a while (`breaker`); what may be repeated is
+//! repeated elsewhere, within a budget (`remote`); and nobody is asked for more at once than is
 //! configured. Bodies are streamed, both ways.
 //!
 //! Who may ask for what is the service's business, and which paths are its own the gateway's.
