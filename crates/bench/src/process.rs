@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 use crate::client::{Client, Failure};
@@ -22,14 +22,6 @@ pub struct Process {
     pub internal: SocketAddr,
     /// How long it took from its start to its first 200.
     pub ready_after: Duration,
-}
-
-/// A port nobody listens on.
-///
-/// # Errors
-/// When there is none.
-pub async fn free_address() -> Result<SocketAddr, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0").await?.local_addr()?)
 }
 
 impl Process {

@@ -10,9 +10,11 @@ use platform::clock::Clock;
 use serde_json::json;
 use tempfile::TempDir;
 
+use bench::ports::free_address;
+
 use crate::client::{Client, Failure};
 use crate::flow::{self, Habit, Tally, sku};
-use crate::process::{Process, free_address};
+use crate::process::Process;
 use crate::report::{Load, Work};
 use crate::sound;
 
@@ -40,8 +42,8 @@ impl BenchShop {
     /// When it does not start or take its goods.
     pub async fn open(program: &Path) -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
-        let addresses = (free_address().await?, free_address().await?);
-        let provider = free_address().await?;
+        let addresses = (free_address(), free_address());
+        let provider = free_address();
         std::fs::write(
             folder.path().join("kontor.toml"),
             configuration(&folder, addresses, provider),
@@ -259,7 +261,7 @@ token_sha256 = "{TOKEN_SHA256}"
 /// # Errors
 /// When it does not start.
 pub async fn hello() -> Result<Process, Failure> {
-    let address = free_address().await?;
+    let address = free_address();
     let program = std::env::current_exe()?;
     Process::start(&program, &["hello", &address.to_string()], &[], (address, address), ("/", 200))
         .await

@@ -1,15 +1,12 @@
 //! A process of ours: started, signalled, ended, and never left behind.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use bench::client::Failure;
 use platform::clock::Clock;
-use rand::RngExt;
-use rand::rngs::StdRng;
 
 /// How a process is started.
 #[derive(Debug, Clone)]
@@ -141,16 +138,5 @@ impl Drop for Process {
             }
         }
         self.kill();
-    }
-}
-
-/// An address nobody listens on, below the ports that the system gives to connections: it is not
-/// taken before it is used, nor while who had it is started anew.
-pub fn free_address(random: &mut StdRng) -> SocketAddr {
-    loop {
-        let address = SocketAddr::from(([127, 0, 0, 1], random.random_range(10_000..32_000)));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
     }
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use bench::client::Failure;
+use bench::ports::free_address;
 use contracts::Source;
 use platform::clock::Clock;
 use rand::rngs::StdRng;
@@ -14,7 +15,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_postgres::NoTls;
 
-use crate::process::{Process, Signal, Spec, free_address};
+use crate::process::{Process, Signal, Spec};
 
 /// So long a server may take to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -57,7 +58,7 @@ impl Postgres {
         if !made.status.success() {
             return Err(format!("initdb: {}", String::from_utf8_lossy(&made.stderr)).into());
         }
-        let address = free_address(random);
+        let address = free_address();
         let mut arguments = vec!["-D".to_owned(), data.display().to_string()];
         arguments.extend(["-p".to_owned(), address.port().to_string()]);
         for setting in [
@@ -145,18 +146,13 @@ impl Nats {
     ///
     /// # Errors
     /// When they cannot be started.
-    pub async fn open(
-        count: usize,
-        folder: &Path,
-        logs: &Path,
-        random: &mut StdRng,
-    ) -> Result<Vec<Self>, Failure> {
-        let routes: Vec<SocketAddr> = (0..count).map(|_| free_address(random)).collect();
+    pub async fn open(count: usize, folder: &Path, logs: &Path) -> Result<Vec<Self>, Failure> {
+        let routes: Vec<SocketAddr> = (0..count).map(|_| free_address()).collect();
         let mut servers = Vec::new();
         for (number, route) in routes.iter().enumerate() {
             let name = format!("nats-{}", number + 1);
             let store = folder.join(&name);
-            let address = free_address(random);
+            let address = free_address();
             let others: Vec<String> =
                 routes.iter().map(|route| format!("nats://{route}")).collect();
             let cluster = format!(
@@ -230,8 +226,8 @@ impl Redis {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub async fn open(folder: &Path, logs: &Path, random: &mut StdRng) -> Result<Self, Failure> {
-        let address = free_address(random);
+    pub async fn open(folder: &Path, logs: &Path) -> Result<Self, Failure> {
+        let address = free_address();
         let (port, folder) = (address.port().to_string(), folder.display().to_string());
         let arguments = ["--bind", "127.0.0.1", "--port", &port, "--dir", &folder, "--save", ""];
         let mut arguments: Vec<String> = arguments.map(str::to_owned).into();

@@ -7,6 +7,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use bench::client::{Client, Failure};
+use bench::ports::free_address;
 use contracts::{Source, Timestamp};
 use http::Method;
 use payment::test_provider;
@@ -16,7 +17,7 @@ use platform::tasks::CancellationToken;
 use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 
-use crate::process::{Process, Signal, Spec, free_address};
+use crate::process::{Process, Signal, Spec};
 use crate::proxy::Proxy;
 use crate::servers::{Nats, Postgres, Redis};
 
@@ -88,14 +89,14 @@ impl Shop {
         let logs = folder.join("logs");
         std::fs::create_dir(&logs)?;
         let postgres = Postgres::open(folder, &logs, random).await?;
-        let nats = Nats::open(nats_servers, folder, &logs, random).await?;
-        let redis = Redis::open(folder, &logs, random).await.ok();
+        let nats = Nats::open(nats_servers, folder, &logs).await?;
+        let redis = Redis::open(folder, &logs).await.ok();
         let (mut to_postgres, mut to_nats) = (Vec::new(), Vec::new());
         for _ in 0..SIDES {
-            to_postgres.push(Proxy::open(free_address(random), postgres.address).await?);
+            to_postgres.push(Proxy::open(free_address(), postgres.address).await?);
             let mut wires = Vec::new();
             for server in &nats {
-                wires.push(Proxy::open(free_address(random), server.address).await?);
+                wires.push(Proxy::open(free_address(), server.address).await?);
             }
             to_nats.push(wires);
         }
@@ -104,7 +105,7 @@ impl Shop {
             logs,
             instances: Vec::new(),
             gateways: Vec::new(),
-            provider: free_address(random),
+            provider: free_address(),
             to_postgres,
             to_nats,
             postgres,
@@ -113,7 +114,7 @@ impl Shop {
             fell: Vec::new(),
             stop_provider: CancellationToken::new(),
         };
-        shop.lay_out(program, random)?;
+        shop.lay_out(program)?;
         shop.open_provider().await?;
         for instance in &mut shop.instances {
             instance.process.start()?;
@@ -123,11 +124,11 @@ impl Shop {
     }
 
     /// Decides who listens where, and writes it down.
-    fn lay_out(&mut self, program: &Path, random: &mut StdRng) -> Result<(), Failure> {
+    fn lay_out(&mut self, program: &Path) -> Result<(), Failure> {
         let mut services = String::new();
         let mut places = Vec::new();
         for service in Source::ALL {
-            let listen: Vec<SocketAddr> = (0..SIDES).map(|_| free_address(random)).collect();
+            let listen: Vec<SocketAddr> = (0..SIDES).map(|_| free_address()).collect();
             let urls: Vec<String> = listen.iter().map(|at| format!("http://{at}")).collect();
             writeln!(services, "{service} = {urls:?}")?;
             places.extend(
@@ -135,7 +136,7 @@ impl Shop {
             );
         }
         for side in 0..SIDES {
-            let listen = free_address(random);
+            let listen = free_address();
             self.gateways.push(listen);
             places.push(("gateway", side, listen));
         }
@@ -148,7 +149,7 @@ impl Shop {
         let text = self.configuration(self.postgres.address, nats, &services);
         std::fs::write(self.config(0), text)?;
         for (part, side, listen) in places {
-            let inside = free_address(random);
+            let inside = free_address();
             let arguments = ["run", part, "--config"].map(str::to_owned);
             let mut arguments: Vec<String> = arguments.into();
             arguments.push(self.config(side + 1).display().to_string());

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use bench::ports::free_address;
 use contracts::Source;
 use http::Method;
 use kontor::config::Postgres;
@@ -16,7 +17,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::Answer;
-use super::program::{Client, Failure, Running, STAFF, bare, free_address};
+use super::program::{Client, Failure, Running, STAFF, bare};
 use super::world::{PATIENCE, databases, product, server};
 
 /// How long a connection to a service is kept idle by these gateways, in milliseconds.
@@ -32,8 +33,8 @@ pub struct Ears {
 }
 
 impl Ears {
-    async fn free() -> Self {
-        Self { public: free_address().await, inside: free_address().await }
+    fn free() -> Self {
+        Self { public: free_address(), inside: free_address() }
     }
 
     /// What it says of itself, by the name of a figure without labels.
@@ -63,11 +64,11 @@ impl Apart {
         for service in Source::ALL {
             let mut ears = Vec::new();
             for _ in 0..count {
-                ears.push(Ears::free().await);
+                ears.push(Ears::free());
             }
             instances.insert(service, ears);
         }
-        let (gateway, postgres) = (Ears::free().await, databases("_{service}").await);
+        let (gateway, postgres) = (Ears::free(), databases("_{service}").await);
         let apart = Self { gateway, instances, postgres, folder: tempfile::tempdir().unwrap() };
         std::fs::write(apart.config(), apart.toml()).unwrap();
         apart

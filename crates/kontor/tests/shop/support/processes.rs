@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use bench::ports::free_address;
 use contracts::Source;
 use http::Uri;
 use hyper_util::client::legacy::Client;
@@ -23,7 +24,7 @@ use platform::tasks::Tasks;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::program::{Running, bare, free_address};
+use super::program::{Running, bare};
 use super::provider::{API_KEY, WEBHOOK_SECRET};
 use super::world::{PATIENCE, Time, World};
 
@@ -34,12 +35,12 @@ const CURSOR_KEY: &str = "d41d8cd98f00b204e9800998ecf8427e";
 /// Where a process listens: for everybody, and for operators.
 type Ears = (SocketAddr, SocketAddr);
 
-async fn ears(public: Option<SocketAddr>) -> Ears {
+fn ears(public: Option<SocketAddr>) -> Ears {
     let public = match public {
         Some(public) => public,
-        None => free_address().await,
+        None => free_address(),
     };
-    (public, free_address().await)
+    (public, free_address())
 }
 
 impl World {
@@ -89,13 +90,13 @@ async fn start(folder: &Path, postgres: &str, gateway: SocketAddr) -> Vec<Runnin
     for service in Source::ALL {
         let mut urls = Vec::new();
         for _ in 0..INSTANCES {
-            let ears = ears(None).await;
+            let ears = ears(None);
             urls.push(format!("http://{}", ears.0));
             parts.push((service.name(), ears));
         }
         addresses.push(format!("{service} = {urls:?}"));
     }
-    parts.push(("gateway", ears(Some(gateway)).await));
+    parts.push(("gateway", ears(Some(gateway))));
     let addresses = format!("{{ {} }}", addresses.join(", "));
     let log = folder.join("program.log");
     let mut started = Vec::new();

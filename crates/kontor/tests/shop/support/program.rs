@@ -6,16 +6,16 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 use axum::body::Bytes;
+use bench::ports::free_address;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use platform::clock::Clock;
 use platform::http::TokenHash;
-use platform::ids::Ids;
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::ask::Answer;
 use super::provider::WEBHOOK_SECRET;
@@ -86,9 +86,9 @@ impl Place {
     pub async fn new() -> Self {
         let place = Self {
             folder: tempfile::tempdir().unwrap(),
-            listen: free_address().await,
-            internal: free_address().await,
-            provider: free_address().await,
+            listen: free_address(),
+            internal: free_address(),
+            provider: free_address(),
         };
         std::fs::write(place.config(), place.toml()).unwrap();
         place
@@ -291,17 +291,4 @@ pub fn bare(arguments: &[&str]) -> Command {
     }
     command.args(arguments).stdin(Stdio::null());
     command
-}
-
-/// An address nobody listens on, below the ports that the system gives to connections: it is not
-/// taken before it is used, nor while a program that had it is started anew.
-pub async fn free_address() -> SocketAddr {
-    let ids = Ids::from_system(Clock::system());
-    loop {
-        let port = 10_000 + u16::try_from(ids.bits() % 22_000).unwrap();
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        if TcpListener::bind(address).await.is_ok() {
-            return address;
-        }
-    }
 }

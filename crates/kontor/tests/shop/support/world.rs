@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use bench::ports::free_address;
 use contracts::{Source, Timestamp};
 use kontor::config::{Config, Postgres};
 use kontor::shop::{Place, Shop};
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::program::{Running, free_address};
+use super::program::Running;
 use super::provider;
 
 /// No test waits longer for anything.
@@ -110,7 +111,7 @@ impl World {
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (address, provider) = (free_address().await, free_address().await);
+        let (address, provider) = (free_address(), free_address());
         let postgres = match engine {
             Engine::Sqlite => None,
             Engine::Postgres => Some(databases("").await),
@@ -129,7 +130,7 @@ impl World {
 
     /// The shop that is in this folder or on these servers, open again at this time.
     pub async fn reopen(folder: TempDir, postgres: Option<Postgres>, at: Timestamp) -> Self {
-        let (address, provider) = (free_address().await, free_address().await);
+        let (address, provider) = (free_address(), free_address());
         let config = configured(folder.path(), postgres, address, provider);
         let time = Time { clock: Clock::standing_at(at), turn: Arc::default() };
         let world = Self::start(folder, config, time, address, provider).await;
