@@ -26,7 +26,9 @@ const DISK_FULL: &str = "pwrite64,pwritev,fallocate:error=ENOSPC";
 const FSYNC_FAILS: &str = "fsync,fdatasync:error=EIO";
 
 /// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fault {
     /// `kill -9` of one instance; it is started again at once or within seconds.

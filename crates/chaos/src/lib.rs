@@ -56,7 +56,7 @@ pub struct Options {
     pub each: usize,
     /// Only these faults, in this order, in place of a plan.
     #[arg(long, value_delimiter = ',')]
-    pub only: Vec<String>,
+    pub only: Vec<Fault>,
     /// How long most faults last, in seconds.
     #[arg(long, default_value_t = 3)]
     pub lasting: u64,
@@ -190,8 +190,7 @@ async fn break_things(
     let mut plan = if cli.only.is_empty() {
         injector.plan(shop, cli.kills, cli.each)
     } else {
-        let named = cli.only.iter().map(|name| serde_json::from_value(name.as_str().into()));
-        named.rev().collect::<Result<Vec<Fault>, _>>()?
+        cli.only.iter().rev().copied().collect()
     };
     let doors = Doors { gateways: shop.gateways.clone(), provider: shop.provider };
     for number in 0_u64.. {

@@ -12,7 +12,7 @@ use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::{AckKind, Message};
 use bytes::Bytes;
 use contracts::{Envelope, Source};
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use futures_util::{FutureExt, StreamExt};
 use uuid::Uuid;
 
@@ -76,6 +76,10 @@ impl Consumer {
     /// Handles messages until it is time to stop. A consumer that is gone, or silent, is made again.
     pub(super) async fn run(self) {
         while !self.stopping() {
+            tokio::select! {
+                () = self.tasks.stopping().cancelled() => return,
+                () = self.nats.connected() => {}
+            }
             if let Err(error) = self.follow().await {
                 let (service, publisher) = (self.host.source().name(), self.publisher.name());
                 tracing::warn!(service, publisher, %error, "consuming again");
@@ -96,7 +100,7 @@ impl Consumer {
     }
 
     async fn follow(&self) -> Result<(), Failure> {
-        let Some(consumer) = self.consumer().await? else {
+        let Some(consumer) = self.nats.while_connected(self.consumer()).await? else {
             // Nobody has said anything yet.
             self.wait(PAUSE).await;
             return Ok(());
@@ -104,9 +108,13 @@ impl Consumer {
         let stream = consumer.stream().max_messages_per_batch(BATCH).heartbeat(HEARTBEAT);
         let mut messages = stream.expires(EXPIRES).messages().await?;
         loop {
+            let first = messages.next().map(|first| match first {
+                Some(first) => first.map_err(Failure::from),
+                None => Err("the stream of messages ended".into()),
+            });
             let first = tokio::select! {
                 () = self.tasks.stopping().cancelled() => return Ok(()),
-                first = messages.next() => first.ok_or("the stream of messages ended")??,
+                first = self.nats.while_connected(first) => first?,
             };
             let mut batch = vec![first];
             while batch.len() < BATCH
@@ -172,12 +180,10 @@ impl Consumer {
             // They are not to be delivered to another meanwhile.
             answer(&sorted.handled, AckKind::Progress).await;
         }
-        let acknowledge = |message: &Message| {
-            let (client, reply) = (self.nats.client().clone(), message.reply.clone());
-            async move { client.request(reply?, Bytes::from_static(b"+ACK")).await.err() }
-        };
-        let failed = join_all(sorted.handled.iter().map(acknowledge)).await;
-        if let Some(error) = failed.into_iter().flatten().next() {
+        let replies = sorted.handled.iter().filter_map(|message| message.reply.clone());
+        let acknowledged =
+            replies.map(|reply| self.nats.client().request(reply, Bytes::from_static(b"+ACK")));
+        if let Err(error) = self.nats.while_connected(try_join_all(acknowledged)).await {
             // They come again, and are known then.
             tracing::warn!(service = self.host.source().name(), %error, "not acknowledged");
         }

@@ -1,11 +1,13 @@
 //! The way to the broker.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::{Client, ConnectOptions, Event, jetstream};
 use contracts::Source;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 
 use super::names::Names;
 use crate::config::Credential;
@@ -66,7 +68,23 @@ pub struct Nats {
     jetstream: jetstream::Context,
     names: Names,
     replicas: usize,
+    line: watch::Receiver<Line>,
 }
+
+/// The connection, as it was seen last.
+#[derive(Debug, Clone, Copy, Default)]
+struct Line {
+    is_up: bool,
+    /// How often it was lost so far.
+    lost: u64,
+}
+
+/// The connection was lost, and with it the answers to what was asked on it.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection is lost")]
+struct Lost;
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl std::fmt::Debug for Nats {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -87,6 +105,8 @@ impl Nats {
     /// Begins to connect on behalf of `service`, and goes on until it works.
     pub(super) async fn connect(config: &NatsConfig, service: Source) -> Result<Self, NatsError> {
         config.check()?;
+        let (changed, line) = watch::channel(Line::default());
+        let changed = Arc::new(changed);
         let mut options = ConnectOptions::new()
             .name(format!("kontor-{service}"))
             .custom_inbox_prefix(Names::inbox(service))
@@ -94,7 +114,13 @@ impl Nats {
             .request_timeout(Some(ANSWER))
             .ping_interval(Duration::from_secs(5))
             .reconnect_delay_callback(reconnect_delay)
-            .event_callback(move |event| async move { tell(service, &event) });
+            .event_callback(move |event| {
+                let changed = Arc::clone(&changed);
+                async move {
+                    changed.send_modify(|line| line.hear(&event));
+                    tell(service, &event);
+                }
+            });
         if let Some(user) = &config.user {
             let user = user.replace("{service}", service.name());
             let password = config.password.as_ref().map_or("", Credential::reveal);
@@ -113,7 +139,30 @@ impl Nats {
             .max_ack_inflight(4096)
             .build(client.clone());
         let names = Names::with(&config.prefix);
-        Ok(Self { client, jetstream, names, replicas: config.replicas })
+        Ok(Self { client, jetstream, names, replicas: config.replicas, line })
+    }
+
+    /// Returns when there is a connection.
+    pub(super) async fn connected(&self) {
+        // It fails when the client is gone, which is held here.
+        let _ = self.line.clone().wait_for(|line| line.is_up).await;
+    }
+
+    /// What the broker says to what is `asked`, unless the connection is lost meanwhile: an answer is
+    /// not waited for that cannot come.
+    pub(super) async fn while_connected<T, E: Into<Failure>>(
+        &self,
+        asked: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
+        let mut line = self.line.clone();
+        let begun = *line.borrow_and_update();
+        if !begun.is_up {
+            return Err(Lost.into());
+        }
+        tokio::select! {
+            answer = asked => answer.map_err(Into::into),
+            _ = line.wait_for(|line| line.lost != begun.lost) => Err(Lost.into()),
+        }
     }
 
     /// Takes away the stream of `service`, by its name: whether it was there.
@@ -169,6 +218,23 @@ impl NatsConfig {
             return wrong("password", "is set and nats.user is not");
         }
         Ok(())
+    }
+}
+
+impl Line {
+    fn hear(&mut self, event: &Event) {
+        match event {
+            Event::Connected => self.is_up = true,
+            Event::Disconnected | Event::Closed => {
+                self.is_up = false;
+                self.lost += 1;
+            }
+            Event::LameDuckMode
+            | Event::Draining
+            | Event::SlowConsumer(_)
+            | Event::ServerError(_)
+            | Event::ClientError(_) => {}
+        }
     }
 }
 

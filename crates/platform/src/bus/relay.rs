@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
+use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy, StorageType};
 use async_nats::jetstream::{context::GetStreamErrorKind, stream};
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use futures_util::{FutureExt, StreamExt};
 use super::Nats;
 use crate::clock::Clock;
 use crate::db::{self, Lead};
-use crate::kernel::outbox::Unsent;
+use crate::kernel::outbox::{Stored, Unsent};
 use crate::kernel::stream::{Filled, LastFilled, MarkSent, Unpublish};
 use crate::service::Host;
 use crate::tasks::Tasks;
@@ -39,14 +40,12 @@ enum Error {
     #[error("the outbox")]
     Outbox(#[from] db::Error),
     #[error("the broker")]
-    Broker(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Broker(#[source] Failure),
     #[error("the stream has lost events")]
     SetBack,
 }
 
-fn broker(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::Broker(Box::new(error))
-}
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// One instance's share in filling the stream of a service.
 pub(super) struct Relay {
@@ -70,6 +69,10 @@ impl Relay {
     /// Leads or helps whoever leads, until it is time to stop.
     pub(super) async fn run(self) {
         while !self.stopping() {
+            tokio::select! {
+                () = self.tasks.stopping().cancelled() => return,
+                () = self.nats.connected() => {}
+            }
             let turn = match self.lead().await {
                 Ok(Some(lead)) => self.fill(&lead).await,
                 Ok(None) => {
@@ -125,7 +128,8 @@ impl Relay {
     /// Fills the stream for as long as this instance leads.
     async fn fill(&self, lead: &Lead) -> Result<(), Error> {
         let subject = self.nats.names().wake(self.host.source());
-        let mut woken = self.nats.client().subscribe(subject).await.map_err(broker)?;
+        let listening = self.nats.client().subscribe(subject).await;
+        let mut woken = listening.map_err(|error| Error::Broker(error.into()))?;
         let mut filled = self.verified(true).await?;
         let mut verified = self.clock.now();
         while !self.stopping() {
@@ -154,8 +158,8 @@ impl Relay {
     /// The stream as it is, after all that it has lost counts as not published. `anew`: the stream
     /// is made, or brought to what is configured, before.
     async fn verified(&self, anew: bool) -> Result<Filled, Error> {
-        let info = if anew { self.make_stream().await? } else { self.look().await? };
-        let now = filled(&info);
+        let info = async { if anew { self.make_stream().await } else { self.look().await } };
+        let now = filled(&self.nats.while_connected(info).await.map_err(Error::Broker)?);
         let known = self.host.db().read(LastFilled).await?;
         if known.as_ref().is_some_and(|known| known.is_kept_in(&now)) {
             return Ok(now);
@@ -170,13 +174,12 @@ impl Relay {
         Ok(now)
     }
 
-    async fn look(&self) -> Result<stream::Info, Error> {
+    async fn look(&self) -> Result<stream::Info, Failure> {
         let name = self.nats.names().stream(self.host.source());
-        let stream = self.nats.jetstream().get_stream_no_info(name).await.map_err(broker)?;
-        stream.get_info().await.map_err(broker)
+        Ok(self.nats.jetstream().get_stream_no_info(name).await?.get_info().await?)
     }
 
-    async fn make_stream(&self) -> Result<stream::Info, Error> {
+    async fn make_stream(&self) -> Result<stream::Info, Failure> {
         let (jetstream, source) = (self.nats.jetstream(), self.host.source());
         let mut wanted = StreamConfig {
             name: self.nats.names().stream(source),
@@ -194,10 +197,9 @@ impl Relay {
         let known = match jetstream.get_stream(&wanted.name).await {
             Ok(stream) => stream.cached_info().clone(),
             Err(error) if is_missing(&error) => {
-                let made = jetstream.create_stream(wanted).await.map_err(broker)?;
-                return Ok(made.cached_info().clone());
+                return Ok(jetstream.create_stream(wanted).await?.cached_info().clone());
             }
-            Err(error) => return Err(broker(error)),
+            Err(error) => return Err(error.into()),
         };
         // Other versions may say what this one does not.
         wanted.subjects.extend(known.config.subjects.iter().cloned());
@@ -208,7 +210,7 @@ impl Relay {
         if subjects == wanted.subjects && known.config.num_replicas == wanted.num_replicas {
             return Ok(known);
         }
-        jetstream.update_stream(wanted).await.map_err(broker)
+        Ok(jetstream.update_stream(wanted).await?)
     }
 
     /// Sends the oldest events that are not published. Answers how many.
@@ -217,18 +219,9 @@ impl Relay {
         if unsent.is_empty() {
             return Ok(0);
         }
-        let mut acknowledged = Vec::with_capacity(unsent.len());
-        let mut positions = Vec::with_capacity(unsent.len());
-        for (position, event) in unsent {
-            let mut headers = HeaderMap::new();
-            headers.insert(NATS_MESSAGE_ID, event.id.to_string());
-            headers.insert("Content-Type", "application/cloudevents+json");
-            let (subject, text) = (self.nats.names().subject(&event.kind), Bytes::from(event.text));
-            let sent = self.nats.jetstream().publish_with_headers(subject, headers, text);
-            acknowledged.push(sent.await.map_err(broker)?.into_future());
-            positions.push(position);
-        }
-        for ack in try_join_all(acknowledged).await.map_err(broker)? {
+        let (positions, events): (Vec<_>, Vec<_>) = unsent.into_iter().unzip();
+        let published = self.nats.while_connected(self.publish(events)).await;
+        for ack in published.map_err(Error::Broker)? {
             let sequence = i64::try_from(ack.sequence).unwrap_or(i64::MAX);
             if !ack.duplicate && sequence <= filled.sequence {
                 return Err(Error::SetBack);
@@ -238,6 +231,20 @@ impl Relay {
         let sent = i64::try_from(positions.len()).unwrap_or(BATCH);
         self.host.db().write(MarkSent { positions, filled: filled.clone() }).await?;
         Ok(sent)
+    }
+
+    /// Puts events into the stream, which acknowledges each.
+    async fn publish(&self, events: Vec<Stored>) -> Result<Vec<PublishAck>, Failure> {
+        let mut acknowledged = Vec::with_capacity(events.len());
+        for event in events {
+            let mut headers = HeaderMap::new();
+            headers.insert(NATS_MESSAGE_ID, event.id.to_string());
+            headers.insert("Content-Type", "application/cloudevents+json");
+            let (subject, text) = (self.nats.names().subject(&event.kind), Bytes::from(event.text));
+            let sent = self.nats.jetstream().publish_with_headers(subject, headers, text);
+            acknowledged.push(sent.await?.into_future());
+        }
+        Ok(try_join_all(acknowledged).await?)
     }
 }
 

@@ -30,8 +30,8 @@ struct Broker {
 impl Broker {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Below the range that outgoing connections are given their ports from.
-        for port in (21_000_u16..22_000).rev().step_by(7) {
+        // Below what outgoing connections are given, and what other tests take.
+        for port in (9_000_u16..10_000).rev().step_by(7) {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
             if std::net::TcpListener::bind(address).is_err() {
                 continue;
@@ -51,6 +51,12 @@ impl Broker {
     fn kill(&mut self) {
         self.server.kill().unwrap();
         self.server.wait().unwrap();
+    }
+
+    /// It neither answers nor hangs up.
+    fn freeze(&self) {
+        let stopped = Command::new("kill").args(["-STOP", &self.server.id().to_string()]).status();
+        assert!(stopped.unwrap().success());
     }
 
     async fn start_again(&mut self) {
@@ -177,6 +183,26 @@ async fn a_broker_that_has_lost_its_disk_is_filled_again() {
     broker.start_again().await;
     pair.say(80, 100).await;
     pair.heard(100).await;
+    running.tasks.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_a_dead_broker_owes_is_not_waited_for() {
+    let mut broker = Broker::start().await;
+    let pair = Pair::on(broker.config()).await;
+    let running = pair.run_both().await;
+    pair.say(0, 50).await;
+    pair.heard(50).await;
+    broker.freeze();
+    pair.say(50, 80).await;
+    // Long enough for the relay to have asked.
+    Clock::system().sleep(Duration::from_millis(300)).await;
+    broker.kill();
+    broker.start_again().await;
+    let back = Clock::system().now();
+    pair.heard(80).await;
+    let took = Clock::system().now().since(back);
+    assert!(took < Duration::from_secs(3), "heard {took:?} after the broker was back");
     running.tasks.stop().await;
 }
 
