@@ -102,6 +102,8 @@ pub struct Order {
 /// A line of an order, as it was placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrderLine {
+    /// Which.
+    pub id: LineId,
     /// What.
     pub sku: Sku,
     /// How many.

@@ -57,6 +57,7 @@ pub fn always(facts: &Facts) -> Vec<Violation> {
     stock::never_oversold(facts, &mut found);
     stock::promises_sum_up(facts, &mut found);
     stock::ledger_sums_up(facts, &mut found);
+    stock::no_more_is_packed_than_was_ordered(facts, &mut found);
     money::sums_stay_in_bounds(facts, &mut found);
     money::one_capture_for_each_parcel(facts, &mut found);
     money::what_is_settled_is_not_open(facts, &mut found);

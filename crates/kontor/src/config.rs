@@ -2,7 +2,7 @@
 
 mod servers;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use platform::bus::NatsConfig;
@@ -72,8 +72,8 @@ pub struct Http {
     /// The internal one: `/livez`, `/readyz`, `/metrics`. Never to be reached from outside.
     pub internal: SocketAddr,
     /// Where shoppers reach the public one, without a slash at the end. Payment providers send them
-    /// back there, and mails name it.
-    pub public_url: String,
+    /// back there, and mails name it. Unless set, the address it listens on: right on one machine.
+    pub public_url: Option<String>,
     /// Whether browsers are told to come by HTTPS only: where TLS ends in front of us.
     pub hsts: bool,
     /// What the cursors of lists are signed with. All instances of a service have the same; a shop in one
@@ -88,11 +88,23 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             internal: SocketAddr::from(([127, 0, 0, 1], 8081)),
-            public_url: "http://127.0.0.1:8080".to_owned(),
+            public_url: None,
             hsts: false,
             cursor_key: None,
             limits: Limits::default(),
         }
+    }
+}
+
+impl Http {
+    /// Where shoppers reach the shop.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let mut listen = self.listen;
+        if listen.ip().is_unspecified() {
+            listen.set_ip(Ipv4Addr::LOCALHOST.into());
+        }
+        self.public_url.clone().unwrap_or_else(|| format!("http://{listen}"))
     }
 }
 
@@ -144,8 +156,8 @@ impl Config {
     /// Tells the services what follows from the rest: where the shop is found, and which of the
     /// usual ways to pay can be offered. Answers the codes of those that cannot.
     pub fn complete(&mut self) -> Vec<String> {
-        self.payment.public_url.clone_from(&self.http.public_url);
-        self.notification.shop_url.clone_from(&self.http.public_url);
+        self.payment.public_url = self.http.url();
+        self.notification.shop_url = self.http.url();
         let usual = order::config::Config::default().payment_methods;
         // Whoever names ways to pay means them: `check` refuses what cannot be paid.
         if self.order.payment_methods != usual {
@@ -245,6 +257,17 @@ mod tests {
             let refused = serde_json::from_value::<Config>(json).unwrap_err().to_string();
             assert!(refused.contains("unknown field"), "{double}: {refused}");
         }
+    }
+
+    #[test]
+    fn a_shop_that_is_not_told_where_it_is_found_is_found_where_it_listens() {
+        let mut config = Config::default();
+        config.http.listen = "0.0.0.0:9000".parse().unwrap();
+        config.complete();
+        assert_eq!(config.payment.public_url, "http://127.0.0.1:9000");
+        config.http.public_url = Some("https://shop.example".to_owned());
+        config.complete();
+        assert_eq!(config.notification.shop_url, "https://shop.example");
     }
 
     #[test]

@@ -146,7 +146,7 @@ fn provider(
     test_provider::Config {
         public_url: told.url.clone(),
         api_key: told.api_key.reveal().to_owned(),
-        webhook_url: Some(format!("{}/api/v1/payments/webhooks/test", config.http.public_url)),
+        webhook_url: Some(format!("{}/api/v1/payments/webhooks/test", config.http.url())),
         webhook_secret: told.webhook_secret.reveal().to_owned(),
         journal: journal.map(Path::to_owned),
         slow: Duration::from_secs(2),

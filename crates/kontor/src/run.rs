@@ -68,7 +68,7 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     let app = if parts.gateway {
         gateway::site(&shop, context, &stopping).await?
     } else {
-        site::site(shop.routes(), context, &shop.config.http.public_url)?
+        site::site(shop.routes(), context, &shop.config.http.url())?
     };
     if let Some(token) = &demo {
         demo::load(&shop, &app, token, out).await?;
@@ -195,7 +195,7 @@ fn greet(
         writeln!(out, "{parts}: on http://{}, metrics on http://{}", http.listen, http.internal)?;
         return Ok(out.flush()?);
     }
-    let url = &http.public_url;
+    let url = http.url();
     writeln!(out, "\nKontor is open.\n")?;
     writeln!(out, "  The API, to browse       {url}/api")?;
     writeln!(out, "  Products                 {url}/api/v1/products")?;

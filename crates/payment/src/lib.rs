@@ -57,7 +57,7 @@ impl PaymentService {
     ///
     /// # Errors
     /// When a provider's client cannot be built.
-    pub fn new(db: Db, config: Config) -> std::result::Result<Self, reqwest::Error> {
+    pub fn new(db: Db, config: Config) -> std::result::Result<Self, test_provider::NoClient> {
         let mut providers = Providers::new();
         if let Some(test) = &config.test_provider {
             let client = test_provider::Client::new(

@@ -20,6 +20,7 @@ pub(super) async fn read(db: &Db) -> Result<Vec<Order>> {
 fn fact(order: AuditedOrder) -> Order {
     let AuditedOrder { placed, standing, status, figures, changed_at, .. } = order;
     let line = |line: &contracts::events::PlacedLine| OrderLine {
+        id: line.line_id,
         sku: line.sku.clone(),
         quantity: line.quantity,
         gross_minor: line.amount.gross_minor,

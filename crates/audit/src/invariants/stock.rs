@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use contracts::{LineId, OrderId};
+
 use super::Violation;
-use crate::facts::{Facts, Shelf};
+use crate::facts::{Facts, ParcelState, Shelf};
 
 fn about(shelf: &Shelf) -> String {
     format!("{} at {}", shelf.sku, shelf.place)
@@ -84,6 +86,29 @@ pub(super) fn ledger_sums_up(facts: &Facts, found: &mut Vec<Violation>) {
                 shelf.ledger_on_hand, shelf.sku, shelf.place, shelf.sku
             );
             found.push(Violation::new("P1", about(shelf), what, mend));
+        }
+    }
+}
+
+pub(super) fn no_more_is_packed_than_was_ordered(facts: &Facts, found: &mut Vec<Violation>) {
+    let mut packed: BTreeMap<(OrderId, LineId), i64> = BTreeMap::new();
+    for parcel in facts.parcels.iter().filter(|parcel| parcel.state != ParcelState::Cancelled) {
+        for (line, pieces) in &parcel.lines {
+            *packed.entry((parcel.order_id, *line)).or_default() += pieces;
+        }
+    }
+    for order in &facts.orders {
+        for line in &order.lines {
+            let pieces = packed.get(&(order.id, line.id)).copied().unwrap_or(0);
+            if pieces > line.quantity {
+                let what = format!(
+                    "order {}: {pieces} pieces of {} are in its parcels, and {} were ordered",
+                    order.id, line.sku, line.quantity
+                );
+                let mend =
+                    "do not send what is too many, or ask for it back; report it, this is a bug";
+                found.push(Violation::new("P1", format!("{} {}", order.id, line.id), what, mend));
+            }
         }
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 use super::{always, at_rest, for_people, live};
 use crate::facts::{
     Account, Backlog, Claim, ClaimState, Document, Facts, Journal, Message, MoneyState, Operation,
-    OperationKind, OperationState, Order, OrderState, Parcel, ParcelState, Payment, Posting, Shelf,
+    OperationKind, OperationState, Order, OrderLine, OrderState, Parcel, ParcelState, Payment,
+    Posting, Shelf,
 };
 
 fn id<K>(n: u128) -> Id<K> {
@@ -181,6 +182,31 @@ fn overselling_is_seen_on_the_counter_and_between_counter_claims_and_ledger() {
     assert_eq!(broken(|facts| facts.shelves[0].reserved = 1), ["P1"]);
     assert_eq!(broken(|facts| facts.shelves[0].ledger_on_hand = 4), ["P1"]);
     assert_eq!(broken(|facts| facts.shelves.clear()), ["P1"]);
+}
+
+#[test]
+fn parcels_with_more_in_them_than_was_ordered_are_seen() {
+    let packed = |state, pieces: &[i64]| {
+        broken(|facts| {
+            let line =
+                OrderLine { id: id(70), sku: "A".parse().unwrap(), quantity: 2, gross_minor: 500 };
+            facts.orders[0].lines.push(line);
+            facts.parcels[0].lines = vec![(id(70), pieces[0])];
+            for (n, pieces) in (71..).zip(&pieces[1..]) {
+                let other = Parcel {
+                    id: id(n),
+                    lines: vec![(id(70), *pieces)],
+                    state,
+                    ..facts.parcels[0].clone()
+                };
+                facts.parcels.push(other);
+            }
+        })
+    };
+    assert!(packed(ParcelState::Created, &[3]).contains(&"P1"));
+    assert!(packed(ParcelState::Created, &[1, 2]).contains(&"P1"));
+    assert!(!packed(ParcelState::Created, &[1, 1]).contains(&"P1"));
+    assert!(!packed(ParcelState::Cancelled, &[2, 2]).contains(&"P1"), "what was unpacked again");
 }
 
 #[test]

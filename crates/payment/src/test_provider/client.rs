@@ -6,6 +6,7 @@ use contracts::{Money, Timestamp};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
+use platform::tls::{self, TlsError};
 
 use super::sign::{SIGNATURE_HEADER, verify};
 use super::wire::{Answer, Call, View, Webhook};
@@ -24,15 +25,26 @@ pub struct Client {
     tolerance: Duration,
 }
 
+/// Why no HTTP client can be built here.
+#[derive(Debug, thiserror::Error)]
+pub enum NoClient {
+    /// Its TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The rest of it.
+    #[error("the HTTP client")]
+    Http(#[from] reqwest::Error),
+}
+
 /// An HTTP client that gives up after `patience`, and follows nobody elsewhere.
-pub(super) fn http_client(patience: Duration) -> Result<reqwest::Client, reqwest::Error> {
-    // Whoever came first may have chosen; ours is only for those who did not.
-    rustls::crypto::ring::default_provider().install_default().ok();
-    reqwest::Client::builder()
+pub(super) fn http_client(patience: Duration) -> Result<reqwest::Client, NoClient> {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls::client(None)?)
         .timeout(patience)
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
-        .build()
+        .build()?;
+    Ok(client)
 }
 
 impl Client {
@@ -46,7 +58,7 @@ impl Client {
         webhook_secret: &str,
         patience: Duration,
         tolerance: Duration,
-    ) -> Result<Self, reqwest::Error> {
+    ) -> Result<Self, NoClient> {
         Ok(Self {
             http: http_client(patience)?,
             url: url.trim_end_matches('/').to_owned(),

@@ -32,7 +32,7 @@ mod sign;
 mod wire;
 
 pub use bank::Bank;
-pub use client::Client;
+pub use client::{Client, NoClient};
 pub use direct::Direct;
 pub use http::{Config, serve};
 pub use sign::{SIGNATURE_HEADER, sign, verify};

@@ -16,7 +16,7 @@ use super::error::panicked;
 use super::migrate::{Dialect, Migration, runners};
 use super::pause::Pause;
 use super::tx::{Conn, run};
-use super::{Error, Result, Scope, Tx, Unit};
+use super::{Error, Result, Scope, Tx, Unit, Work};
 use crate::clock::Clock;
 use crate::keep::IS_MARKED;
 use crate::tasks;
@@ -141,7 +141,7 @@ impl Postgres {
                 refused
             }
         })?;
-        scope.counters.add(work);
+        scope.counters.add(Work { transactions: 1, ..work });
         scope.wake.after_commit(&mut flushed);
         Ok(out)
     }
@@ -160,7 +160,7 @@ impl Postgres {
         let reading = AssertUnwindSafe(unit.run(&mut tx)).catch_unwind();
         let out = reading.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))?;
         tx.only_read()?;
-        scope.counters.add(tx.work());
+        scope.counters.add(Work { transactions: 1, ..tx.work() });
         let Conn::Postgres(begun) = tx.conn else { return Err(Error::Closed) };
         begun.commit().await.map_err(|error| Error::from_postgres("COMMIT", error))?;
         Ok(out)

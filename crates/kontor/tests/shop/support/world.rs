@@ -313,7 +313,7 @@ fn configured(
     let mut config = Config::default();
     config.data.folder = folder.to_owned();
     config.data.postgres = postgres;
-    config.http.public_url = format!("http://{address}");
+    config.http.public_url = Some(format!("http://{address}"));
     config.payment.test_provider = Some(provider::told(provider));
     config.notification.mailbox = Some(folder.join("mail"));
     config.order.payment_methods.push(order::config::PaymentMethod {
@@ -364,7 +364,7 @@ fn site(shop: &Arc<Shop>, clock: &Clock, tasks: &Tasks) -> Router {
     let settings = HttpContext::test_settings(Limits::default());
     let stopping = tasks.stopping().clone();
     let context = HttpContext::new(settings, shop.ids.clone(), clock.clone(), stopping);
-    kontor::site::site(shop.routes(), context, &shop.config.http.public_url).unwrap()
+    kontor::site::site(shop.routes(), context, &shop.config.http.url()).unwrap()
 }
 
 /// Fresh databases on the server of `DATABASE_URL`, as many as `service` tells apart.

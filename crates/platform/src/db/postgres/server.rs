@@ -1,17 +1,14 @@
 //! The way to a server: address, TLS, and the limits every connection gets.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use contracts::Source;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::db::{Error, Result};
+use crate::tls;
 
 /// Where a service's database is, and how much of the server it may take.
 #[derive(Debug, Clone)]
@@ -70,7 +67,9 @@ impl Server {
             .keepalives_interval(SILENCE / 5)
             .keepalives_retries(3)
             .tcp_user_timeout(SILENCE);
-        Ok(Self { config, tls: MakeRustlsConnect::new(client(told.ca.as_deref())?) })
+        let tls =
+            tls::client(told.ca.as_deref()).map_err(|error| Error::Failed(error.to_string()))?;
+        Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
     }
 }
 
@@ -78,31 +77,4 @@ impl std::fmt::Debug for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Server")
     }
-}
-
-/// TLS that believes the certificates in `ca`, or else those that browsers do.
-fn client(ca: Option<&Path>) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    match ca {
-        None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
-        Some(file) => {
-            let unreadable = |error: &dyn std::fmt::Display| {
-                Error::Failed(format!("certificates in {}: {error}", file.display()))
-            };
-            for certificate in
-                CertificateDer::pem_file_iter(file).map_err(|error| unreadable(&error))?
-            {
-                let certificate = certificate.map_err(|error| unreadable(&error))?;
-                roots.add(certificate).map_err(|error| unreadable(&error))?;
-            }
-            if roots.is_empty() {
-                return Err(unreadable(&"there is none"));
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::Failed(error.to_string()))?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
