@@ -1,7 +1,5 @@
 //! What can go wrong, and what the client is told of it.
 
-use std::time::Duration;
-
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use platform::db;
@@ -75,11 +73,7 @@ impl From<Error> for Problem {
             }
             Error::NotAllowed(refusal) => refusal.into(),
             Error::Refused(problem) => problem,
-            Error::Database(error) if error.is_environment() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
-                Self::unavailable(Duration::from_secs(1))
-            }
-            Error::Database(error) => Self::internal(&error),
+            Error::Database(error) => error.into(),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! What can go wrong, and what the client is told of it.
 
-use std::time::Duration;
-
 use axum::response::{IntoResponse, Response};
 use platform::db;
 use platform::http::Problem;
@@ -25,11 +23,7 @@ impl From<Error> for Problem {
         match error {
             Error::NotFound => Self::not_found(),
             Error::Refused(problem) => problem,
-            Error::Database(error) if error.is_environment() => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "the database is away");
-                Self::unavailable(Duration::from_secs(1))
-            }
-            Error::Database(error) => Self::internal(&error),
+            Error::Database(error) => error.into(),
         }
     }
 }

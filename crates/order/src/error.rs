@@ -101,8 +101,7 @@ impl From<Error> for Problem {
                     .retry_after(Duration::from_secs(5))
             }
             Error::KeyReused => unprocessable("idempotency-key-reused", detail),
-            Error::Db(error) if error.is_environment() => Self::unavailable(Duration::from_secs(1)),
-            Error::Db(error) => Self::internal(&error),
+            Error::Db(error) => error.into(),
         }
     }
 }

@@ -16,6 +16,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::db;
+
 /// The media type of a problem.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -231,6 +233,17 @@ impl fmt::Display for Problem {
 }
 
 impl Error for Problem {}
+
+/// A database that is away, busy or full is there again before long; anything else is a fault of ours.
+impl From<db::Error> for Problem {
+    fn from(error: db::Error) -> Self {
+        if !error.is_environment() {
+            return Self::internal(&error);
+        }
+        tracing::warn!(error = %Chain(&error), "the database is away");
+        Self::unavailable(Duration::from_secs(1))
+    }
+}
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
