@@ -164,7 +164,8 @@ impl Config {
             return Vec::new();
         }
         let payment = &self.payment;
-        let served = |code: &str| payment.method(code).is_none_or(|one| payment.is_served(&one));
+        let served =
+            |code: &str| payment.method(code).and_then(|one| payment.lacks(&one)).is_none();
         self.order.payment_methods.retain(|offered| served(&offered.code));
         usual.into_iter().map(|one| one.code).filter(|code| !served(code)).collect()
     }
@@ -183,11 +184,10 @@ impl Config {
                     "order.payment_methods offers {code}, which is not in payment.methods"
                 ));
             };
-            if !self.payment.is_served(&method) {
-                let provider = method.provider.unwrap_or_default();
+            if let Some(key) = self.payment.lacks(&method) {
                 return Err(format!(
-                    "order.payment_methods offers {code}, whose provider {provider:?} is not configured: \
-                     configure it (payment.{provider}_provider), or do not offer {code}"
+                    "order.payment_methods offers {code}, which needs payment.{key}: set it, or do not \
+                     offer {code}"
                 ));
             }
             if method.terms != offered.terms {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::Request;
 use catalogue::Options;
-use payment::config::TestProviderConfig;
+use payment::config::{BankAccount, TestProviderConfig};
 use payment::test_provider;
 use platform::clock::Clock;
 use platform::config::{Credential, Secret};
@@ -77,6 +77,12 @@ fn ask(folder: &Path, out: &mut impl Write) -> Result<bool, Failure> {
 /// # Errors
 /// When the secrets cannot be kept.
 pub fn configure(config: &mut Config) -> Result<(), Failure> {
+    // An account of nobody's, from the examples of banks.
+    config.payment.bank.get_or_insert_with(|| BankAccount {
+        holder: config.payment.seller.name.clone(),
+        iban: "DE02120300000000202051".to_owned(),
+        bic: None,
+    });
     if config.payment.test_provider.is_some() {
         return Ok(());
     }

@@ -29,8 +29,8 @@ pub struct Config {
     /// Ways to ship, in the order they are offered.
     pub shipping_methods: Vec<ShippingMethod>,
     /// Ways to pay, in the order they are offered. Payment has its own view of the same codes. Of
-    /// the defaults, only those are offered whose payment provider is configured; naming one without
-    /// is an error.
+    /// the defaults, only those are offered for which payment has what they need (a provider, or the account
+    /// of transfers); naming one without is an error.
     pub payment_methods: Vec<PaymentMethod>,
     /// The version of the terms that a customer has to accept.
     pub terms_version: String,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use contracts::events::PaymentTerms;
 use platform::config::{Credential, Secret};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::document::Seller;
 use crate::domain::{CaptureMode, Method};
@@ -26,10 +27,43 @@ pub struct Config {
     pub public_url: String,
     /// Where the browser goes after it came back from the provider; `{order_id}` is the order.
     pub after_payment_url: String,
+    /// The account that transfers go to. A shop that names none does not offer them.
+    pub bank: Option<BankAccount>,
     /// How old a webhook's signature may be, in seconds.
     pub webhook_tolerance_s: u64,
     /// The test provider, if the shop uses it.
     pub test_provider: Option<TestProviderConfig>,
+}
+
+/// A bank account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BankAccount {
+    /// Whose it is.
+    pub holder: String,
+    /// Its number (ISO 13616), as in `DE02120300000000202051`; spaces do not count.
+    pub iban: String,
+    /// Its bank (ISO 9362), for transfers from outside the SEPA area.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bic: Option<String>,
+}
+
+impl BankAccount {
+    /// Whether the check digits of the number are right: the remainder by 97 (ISO 7064).
+    fn is_right(&self) -> bool {
+        let number: Vec<u32> =
+            self.iban.chars().filter(|c| *c != ' ').map_while(|c| c.to_digit(36)).collect();
+        let written = self.iban.chars().filter(|c| *c != ' ').count();
+        if number.len() != written || !(15..=34).contains(&written) {
+            return false;
+        }
+        let (country, rest) = number.split_at(4);
+        let remainder = rest
+            .iter()
+            .chain(country)
+            .fold(0, |sum, digit| (sum * if *digit < 10 { 10 } else { 100 } + digit) % 97);
+        remainder == 1
+    }
 }
 
 /// One way to pay.
@@ -117,6 +151,7 @@ impl Default for Config {
             methods: methods.map(|(code, method)| (code.to_owned(), method)).into(),
             public_url: "http://127.0.0.1:8080".to_owned(),
             after_payment_url: "/orders/{order_id}".to_owned(),
+            bank: None,
             webhook_tolerance_s: 300,
             test_provider: None,
         }
@@ -134,6 +169,15 @@ impl Config {
                 "time_zone is {:?}, which is no time zone: write it as in \"Europe/Berlin\"",
                 self.time_zone
             ));
+        }
+        if let Some(bank) = &self.bank {
+            if bank.holder.trim().is_empty() {
+                return Err("bank.holder is empty, and a transfer has to name one".to_owned());
+            }
+            if !bank.is_right() {
+                let why = "is no IBAN: its check digits do not fit, so look for what is mistyped";
+                return Err(format!("bank.iban {why}"));
+            }
         }
         Ok(())
     }
@@ -162,13 +206,16 @@ impl Config {
         Ok(())
     }
 
-    /// Whether there is somebody to move the money of this way to pay: its provider is configured,
-    /// or it has none because people do.
-    pub fn is_served(&self, method: &Method) -> bool {
+    /// The key that has to be set before anybody can pay in this way: that of its provider, or of the
+    /// account that transfers go to.
+    pub fn lacks(&self, method: &Method) -> Option<String> {
         match method.provider.as_deref() {
-            None => true,
-            Some("test") => self.test_provider.is_some(),
-            Some(_) => false,
+            None if method.terms == PaymentTerms::Transfer && self.bank.is_none() => {
+                Some("bank".to_owned())
+            }
+            None => None,
+            Some("test") if self.test_provider.is_some() => None,
+            Some(provider) => Some(format!("{provider}_provider")),
         }
     }
 
@@ -200,6 +247,27 @@ mod tests {
         assert!(config.check_seller().unwrap_err().starts_with("seller.vat_id"));
         config.time_zone = "Europe/Berln".to_owned();
         assert!(config.check().unwrap_err().starts_with("time_zone is \"Europe/Berln\""));
+    }
+
+    #[test]
+    fn a_mistyped_account_is_refused_and_without_one_no_transfer_is_offered() {
+        let mut config = Config::default();
+        let transfer = config.method("transfer").unwrap();
+        assert_eq!(config.lacks(&transfer).as_deref(), Some("bank"));
+        let account = |iban: &str| BankAccount {
+            holder: "Tea & Sons".to_owned(),
+            iban: iban.to_owned(),
+            bic: None,
+        };
+        for right in ["DE02 1203 0000 0000 2020 51", "GB33BUKB20201555555555", "NO9386011117947"] {
+            config.bank = Some(account(right));
+            assert_eq!(config.check(), Ok(()), "{right}");
+            assert_eq!(config.lacks(&transfer), None);
+        }
+        for wrong in ["DE02120300000000202015", "DE02", "", "DE02-1203-0000-0000-2020-51"] {
+            config.bank = Some(account(wrong));
+            assert!(config.check().unwrap_err().starts_with("bank.iban"), "{wrong}");
+        }
     }
 
     #[test]

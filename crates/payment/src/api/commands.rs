@@ -256,7 +256,7 @@ impl Unit for CarryOut {
         match tx.known::<Made>(&self.request).await? {
             Known::OtherBody => return Ok(Err(Error::KeyReused)),
             Known::Made(made) => {
-                let seen = view(tx, made.payment_id, &self.access).await?;
+                let seen = view(tx, made.payment_id, &self.access, &self.config).await?;
                 return Ok(seen.ok_or(Error::NotFound));
             }
             Known::New => {}
@@ -272,6 +272,6 @@ impl Unit for CarryOut {
             Some(Err(NotDone::Refused(refusal))) => return Ok(Err(refusal.into())),
         }
         tx.remember(&self.request, &Made { payment_id: self.id }).await?;
-        Ok(view(tx, self.id, &self.access).await?.ok_or(Error::NotFound))
+        Ok(view(tx, self.id, &self.access, &self.config).await?.ok_or(Error::NotFound))
     }
 }

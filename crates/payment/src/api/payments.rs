@@ -70,7 +70,7 @@ pub(super) async fn read(
     context: RequestContext,
 ) -> Result<Json<PaymentView>, Error> {
     let access = Access::of(&context.principal)?;
-    let view = service.db.read(Show { id, access }).await?;
+    let view = service.db.read(Show { id, access, config: Arc::clone(&service.config) }).await?;
     view.map(Json).ok_or(Error::NotFound)
 }
 
@@ -111,6 +111,7 @@ impl Unit for Page {
 struct Show {
     id: PaymentId,
     access: Access,
+    config: Arc<Config>,
 }
 
 impl Unit for Show {
@@ -120,7 +121,7 @@ impl Unit for Show {
         if !self.access.opens(tx, self.id).await? {
             return Ok(None);
         }
-        view(tx, self.id, &self.access).await
+        view(tx, self.id, &self.access, &self.config).await
     }
 }
 
@@ -129,15 +130,17 @@ pub(super) async fn view(
     tx: &mut Tx<'_>,
     id: PaymentId,
     access: &Access,
+    config: &Config,
 ) -> DbResult<Option<PaymentView>> {
     let Some(stored) = store::load(tx, &[id]).await?.pop() else { return Ok(None) };
-    Ok(Some(match access {
+    let view = match access {
         Access::Guest(_) => PaymentView::of(&stored, Vec::new()),
         Access::Staff => {
             let operations = store::operations_of(tx, id).await?;
             PaymentView::of(&stored, operations).for_staff(&stored.payment)
         }
-    }))
+    };
+    Ok(Some(view.payable_to(config.bank.as_ref())))
 }
 
 /// Whether a payment waits for its provider, if there is such a payment.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::config::BankAccount;
 use crate::domain::{
     Clearing, EndReason, Intent, NeedsPerson, OrderStanding, ParcelState, Payment, RefundState,
     Status,
@@ -47,6 +48,9 @@ pub struct PaymentView {
     /// What the shopper has to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<ActionView>,
+    /// Where the shopper has to transfer the money, while some of it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<TransferView>,
     /// Why it was declined, could not be given back, or contradicts the provider's account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -80,6 +84,17 @@ pub struct ActionView {
     pub url: String,
     /// Until when.
     pub expires_at: Timestamp,
+}
+
+/// What a transfer has to say, so that it comes and is known for what it is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TransferView {
+    /// The account it goes to.
+    pub account: BankAccount,
+    /// What is to be transferred.
+    pub amount: Money,
+    /// The reference to give: the order's number.
+    pub reference: String,
 }
 
 /// A parcel's money.
@@ -189,6 +204,7 @@ impl PaymentView {
             attempts_left: payment.attempts_left().max(0),
             unknown: payment.is_unknown(),
             action: action(payment),
+            transfer: None,
             reason: reason(payment),
             authorised_until: held.map(|held| held.expires_at),
             ended: ended(payment),
@@ -199,6 +215,21 @@ impl PaymentView {
             operations: settled.collect(),
             created_at: stored.created_at,
         }
+    }
+
+    /// With the account to which what is missing of a transfer has to go, if the shop has one.
+    #[must_use]
+    pub fn payable_to(mut self, bank: Option<&BankAccount>) -> Self {
+        let missing = self.owed.amount_minor - self.captured.amount_minor;
+        let is_open = self.ended.is_none() && self.terms == Some(PaymentTerms::Transfer);
+        if is_open && missing > 0 {
+            self.transfer = bank.map(|account| TransferView {
+                account: account.clone(),
+                amount: Money::new(missing, self.owed.currency),
+                reference: self.order_number.clone(),
+            });
+        }
+        self
     }
 
     /// With the operation under way and what is to be seen to, for staff.

@@ -244,14 +244,24 @@ async fn staff_are_shown_what_they_have_to_pay_out_of_a_cancelled_order() {
 async fn a_transfer_may_come_in_parts_and_be_more_and_its_excess_is_not_credited() {
     for shop in shops().await {
         let order = shop.paid("transfer", "").await;
-        let collect = format!("/payments/{}/collect", order.id);
+        let payment = format!("/payments/{}", order.id);
+        let (_, seen) = shop.get(&payment, Some(&order.token)).await;
+        let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+        let wanted = &seen["transfer"];
+        assert_eq!(wanted["account"]["iban"], "DE02120300000000202051");
+        assert_eq!(
+            (&wanted["amount"], &wanted["reference"]),
+            (&seen["owed"], &seen["order_number"])
+        );
+        let collect = format!("{payment}/collect");
         let staff = Some("kst_test_support");
         let (_, view) = shop.post(&collect, staff, "k1", &transferred(3_000, "1")).await;
+        assert_eq!(view["transfer"]["amount"]["amount_minor"], 500, "the rest");
         assert_eq!(view["status"], "partly_captured");
         let (_, view) = shop.post(&collect, staff, "k2", &transferred(600, "2")).await;
         assert_eq!(
-            (&view["status"], &view["captured"]["amount_minor"]),
-            (&json!("captured"), &json!(3_600))
+            (&view["status"], &view["captured"]["amount_minor"], &view["transfer"]),
+            (&json!("captured"), &json!(3_600), &json!(null))
         );
         let granted = RefundGranted {
             order_id: order.id,

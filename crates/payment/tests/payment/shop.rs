@@ -12,7 +12,7 @@ use contracts::events::{
 use contracts::{Currency, LineId, Money, OrderId, Payload, Rate, ShipmentId};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use payment::config::Config;
+use payment::config::{BankAccount, Config};
 use payment::test_provider::{Bank, Call, Direct};
 use payment::{PaymentService, Providers};
 use platform::clock::Clock;
@@ -43,6 +43,11 @@ pub struct Placed {
     pub event: OrderPlaced,
 }
 
+fn config() -> Config {
+    let (holder, iban) = ("Tea & Sons".to_owned(), "DE02120300000000202051".to_owned());
+    Config { bank: Some(BankAccount { holder, iban, bic: None }), ..Config::default() }
+}
+
 /// A shop on each engine, with the test provider in the same process.
 pub async fn shops() -> Vec<Shop> {
     let clock = Clock::standing_at(testing::NOON);
@@ -68,8 +73,7 @@ pub fn eur(amount_minor: i64) -> Money {
 
 impl Shop {
     pub fn new(db: Db, providers: Providers, bank: Arc<Mutex<Bank>>) -> Self {
-        let service =
-            Arc::new(PaymentService::with_providers(db.clone(), Config::default(), providers));
+        let service = Arc::new(PaymentService::with_providers(db.clone(), config(), providers));
         let (router, _) = payment::routes(Arc::clone(&service)).split_for_parts();
         let settings = HttpContext::test_settings(Limits::default());
         let clock = db.clock().clone();
