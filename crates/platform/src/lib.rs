@@ -17,6 +17,7 @@ pub mod ids;
 pub mod keep;
 pub mod kernel;
 pub mod planted;
+pub mod rates;
 pub mod redis;
 pub mod service;
 pub mod tasks;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, Pipeline, TlsCertificates};
+use redis::{Client, FromRedisValue, Pipeline, RedisResult, ScriptInvocation, TlsCertificates};
 
 use crate::clock::Clock;
 use crate::tasks;
@@ -105,11 +105,21 @@ impl Redis {
 
     /// Asks it, unless it does not answer: then there is nothing.
     pub(crate) async fn ask<T: FromRedisValue>(&self, what: &Pipeline) -> Option<T> {
+        let mut manager = self.0.manager.clone();
+        self.in_time(what.query_async(&mut manager)).await
+    }
+
+    /// Has it carry out a script, unless it does not answer: then there is nothing.
+    pub(crate) async fn run<T: FromRedisValue>(&self, what: &ScriptInvocation<'_>) -> Option<T> {
+        let mut manager = self.0.manager.clone();
+        self.in_time(what.invoke_async(&mut manager)).await
+    }
+
+    async fn in_time<T>(&self, asked: impl Future<Output = RedisResult<T>>) -> Option<T> {
         if !self.answers() {
             return None;
         }
-        let mut manager = self.0.manager.clone();
-        match tokio::time::timeout(PATIENCE, what.query_async(&mut manager)).await {
+        match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Ok(answer)) => Some(answer),
             Ok(Err(error)) => {
                 self.gone(&error.to_string());
