@@ -2,49 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod redis_support;
+
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use contracts::Timestamp;
 use platform::cache::{Cache, CacheLimits};
 use platform::clock::Clock;
-use platform::ids::Ids;
 use platform::redis::{Redis, RedisConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use redis_support::{absent, config, found, now, server, through_valve, until};
 
 /// Longer than any test: what is not there any more was not merely too old.
 const LIMITS: CacheLimits = CacheLimits { bytes: 1 << 20, ttl: Duration::from_secs(600) };
 
-fn server() -> String {
-    std::env::var("REDIS_URL").expect("REDIS_URL is not set: run this by scripts/with-redis")
-}
-
-/// A shop's keys, which no other test has.
-fn config(url: String) -> RedisConfig {
-    let prefix = Ids::from_system(Clock::system()).uuid().to_string();
-    RedisConfig { url, prefix, ca: None }
-}
-
-fn now() -> Timestamp {
-    Clock::system().now()
-}
-
-/// Waits until it is so.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let begun = now();
-    while !is_so().await {
-        assert!(now().since(begun) < Duration::from_secs(10), "{what}: never");
-        Clock::system().sleep(Duration::from_millis(5)).await;
-    }
-}
-
 /// An instance that has found its server.
 async fn instance(told: &RedisConfig) -> (Cache, Redis) {
-    let redis = Redis::connect(told).unwrap();
-    until("it answers", async || redis.answers()).await;
+    let redis = found(told).await;
     (Cache::new("tests", LIMITS, Some(redis.clone())), redis)
 }
 
@@ -109,12 +83,9 @@ async fn a_server_that_has_lost_everything_is_filled_again() {
 
 #[tokio::test]
 async fn without_a_server_everything_is_kept_in_memory_and_nobody_waits() {
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = closed.local_addr().unwrap();
-    drop(closed);
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    for address in [address, silent.local_addr().unwrap()] {
-        let redis = Redis::connect(&config(format!("redis://{address}/0"))).unwrap();
+    let (servers, _silent) = absent().await;
+    for told in servers {
+        let redis = Redis::connect(&told).unwrap();
         let cache = Cache::new("tests", LIMITS, Some(redis));
         let begun = now();
         kept(&cache, "a", "text").await;
@@ -127,43 +98,10 @@ async fn without_a_server_everything_is_kept_in_memory_and_nobody_waits() {
     }
 }
 
-/// Stands between a client and a server, and lets nothing through while it is shut.
-async fn valve(to: String) -> (std::net::SocketAddr, Arc<AtomicBool>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, open) = (listener.local_addr().unwrap(), Arc::new(AtomicBool::new(true)));
-    let is_open = Arc::clone(&open);
-    platform::tasks::spawn("valve", async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let server = TcpStream::connect(&to).await.unwrap();
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_server, mut to_server) = server.into_split();
-            let shut = Arc::clone(&is_open);
-            platform::tasks::spawn("up", async move {
-                let mut bytes = [0; 4096];
-                while let Ok(read @ 1..) = from_client.read(&mut bytes).await {
-                    while !shut.load(Ordering::SeqCst) {
-                        Clock::system().sleep(Duration::from_millis(5)).await;
-                    }
-                    if to_server.write_all(&bytes[..read]).await.is_err() {
-                        return;
-                    }
-                }
-            });
-            platform::tasks::spawn("down", async move {
-                tokio::io::copy(&mut from_server, &mut to_client).await.ok();
-            });
-        }
-    });
-    (address, open)
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_falls_silent_holds_up_one_request_for_a_moment_and_is_found_again() {
     let told = config(server());
-    let place = told.url.rsplit('@').next().unwrap().trim_end_matches("/0").to_owned();
-    let (address, open) = valve(place.clone()).await;
-    let through =
-        RedisConfig { url: told.url.replace(&place, &address.to_string()), ..told.clone() };
+    let (through, open) = through_valve(&told).await;
     let (cut, redis) = instance(&through).await;
     let (other, _) = instance(&told).await;
     kept(&cut, "a", "old").await;
