@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use platform::bus::NatsConfig;
 use platform::config::{self, ConfigError, Secret};
-use platform::http::{Limits, StaffEntry};
+use platform::http::{Limits, Network, StaffEntry};
 use platform::telemetry::LogFormat;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,8 @@ pub struct Config {
     pub data: Data,
     /// The bus between services that run apart; without it all services run in one process.
     pub nats: Option<NatsConfig>,
-    /// The cache that instances share; without it each keeps its own in memory.
+    /// What instances share: a cache, and how often clients change something; without it each keeps its own in
+    /// memory.
     pub redis: Option<Redis>,
     /// Where the gateway finds the services; only `kontor run gateway` reads it.
     pub gateway: Option<Gateway>,
@@ -79,6 +80,9 @@ pub struct Http {
     /// What the cursors of lists are signed with. All instances of a service have the same; a shop in one
     /// process makes its own and keeps it in the data folder.
     pub cursor_key: Option<Secret>,
+    /// The proxies in front of us, as addresses or networks (`10.0.0.0/8`): what they write into
+    /// `X-Forwarded-For` is believed. Behind a proxy that is not named here all clients count as one.
+    pub trusted_proxies: Vec<Network>,
     /// How much a request may take.
     pub limits: Limits,
 }
@@ -91,6 +95,7 @@ impl Default for Http {
             public_url: None,
             hsts: false,
             cursor_key: None,
+            trusted_proxies: Vec::new(),
             limits: Limits::default(),
         }
     }

@@ -76,6 +76,11 @@ impl Parts {
         self.gateway || config.nats.is_some() || !self.missing().is_empty()
     }
 
+    /// Whether clients come to this process: it is a gateway, or the whole shop.
+    pub fn face_clients(&self) -> bool {
+        self.gateway || self.missing().is_empty()
+    }
+
     /// Whether what is configured lets these parts run here.
     ///
     /// # Errors
@@ -217,6 +222,12 @@ mod tests {
         // What runs in the same process is found without an address.
         found.extend([POSTGRES, NATS, KEY]);
         assert_eq!(refusal(&[Part::Gateway, ORDER], &found), "");
+    }
+
+    #[test]
+    fn clients_come_to_a_gateway_or_to_a_whole_shop() {
+        assert!(Parts::of(&[]).face_clients() && Parts::of(&[Part::Gateway, ORDER]).face_clients());
+        assert!(!Parts::of(&[ORDER]).face_clients());
     }
 
     #[test]

@@ -176,7 +176,9 @@ async fn open(
         None if shop.hosts().is_empty() => Secret::fresh(&shop.ids),
         None => kept_secret(&folder, "cursor-key", &shop.ids)?,
     };
-    let settings = HttpSettings { staff, cursor_key, limits: http.limits.clone(), hsts: http.hsts };
+    let writes = if parts.face_clients() { site::write_limit(&shop.config)? } else { None };
+    let (limits, hsts) = (http.limits.clone(), http.hsts);
+    let settings = HttpSettings { staff, cursor_key, limits, hsts, writes };
     Ok((shop, settings, token))
 }
 

@@ -1,18 +1,22 @@
 //! Everything the public listener answers: the services' API, its description, and the pages
 //! about it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
-use platform::http::{HttpContext, app, openapi};
+use platform::clock::Clock;
+use platform::http::{HttpContext, WriteLimit, app, openapi};
+use platform::rates::Rates;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{api_page, problems};
+use crate::config::Config;
+use crate::{Failure, api_page, problems};
 
 /// What a page of ours may load: its own style sheet, and nothing else.
 pub const PAGE_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; \
@@ -35,13 +39,32 @@ struct Document;
 /// What the paths of all services are below.
 pub const PREFIX: &str = "/api/v1";
 
+/// Where payment providers bring news. They bring it from few addresses and are not shoppers: how often is not
+/// limited.
+const WEBHOOKS: &str = "/api/v1/payments/webhooks/";
+
 /// Puts `services` below [`PREFIX`] and describes them.
 pub fn describe(services: OpenApiRouter) -> (Router, OpenApi) {
     let (router, mut api) =
         OpenApiRouter::with_openapi(Document::openapi()).nest(PREFIX, services).split_for_parts();
     env!("CARGO_PKG_VERSION").clone_into(&mut api.info.version);
+    openapi::limit_writes(&mut api, WEBHOOKS);
     openapi::complete(&mut api);
     (router, api)
+}
+
+/// How often a client may change something, if that is limited.
+///
+/// # Errors
+/// When what is told of Redis cannot be right.
+pub fn write_limit(config: &Config) -> Result<Option<Arc<WriteLimit>>, Failure> {
+    let Some(per_minute) = NonZeroU32::new(config.http.limits.writes_per_minute) else {
+        return Ok(None);
+    };
+    let redis = config.redis.as_ref().map(|redis| redis.connect()).transpose()?;
+    let rates = Rates::new("writes", per_minute, redis, Clock::system());
+    let proxies = config.http.trusted_proxies.clone();
+    Ok(Some(Arc::new(WriteLimit::new(rates, proxies, WEBHOOKS))))
 }
 
 /// The public listener's routes, with the edge around them.
@@ -133,6 +156,28 @@ mod tests {
         assert_eq!(answer.status(), 200);
         let body = axum::body::to_bytes(answer.into_body(), 64 * 1024).await.unwrap();
         assert!(String::from_utf8_lossy(&body).contains("Back at the shop"));
+    }
+
+    #[tokio::test]
+    async fn every_change_may_be_refused_for_coming_too_often_but_for_webhooks() {
+        let shop = Shop::in_memory().await.unwrap();
+        let (_, api) = describe(shop.routes());
+        let (mut limited, mut free) = (0, Vec::new());
+        for (path, item) in &api.paths.paths {
+            for operation in
+                [&item.post, &item.put, &item.patch, &item.delete].into_iter().flatten()
+            {
+                if operation.responses.responses.contains_key("429") {
+                    limited += 1;
+                } else {
+                    free.push(path.as_str());
+                }
+            }
+            let read = item.get.as_ref();
+            assert!(read.is_none_or(|get| !get.responses.responses.contains_key("429")), "{path}");
+        }
+        assert!(limited > 20, "{limited}");
+        assert!(free.iter().all(|path| path.starts_with(WEBHOOKS)) && !free.is_empty(), "{free:?}");
     }
 
     #[tokio::test]

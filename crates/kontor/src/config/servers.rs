@@ -27,7 +27,8 @@ fn connections() -> usize {
     8
 }
 
-/// A Redis server, which is shared by all instances as a cache. Whatever it holds may be lost.
+/// A Redis server, which is shared by all instances: as a cache, and to count how often clients change something.
+/// Whatever it holds may be lost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Redis {

@@ -22,6 +22,7 @@ use tokio::time::{Instant, Sleep};
 use tower::Service;
 
 use super::limits::Limits;
+use super::origin::Peer;
 use crate::tasks::CancellationToken;
 
 /// How much is still read from a peer that was refused while it was sending, so that it reads the
@@ -59,7 +60,7 @@ struct Activity {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
-    stream: TcpStream,
+    (stream, peer): (TcpStream, Peer),
     app: Router,
     builder: &auto::Builder<TokioExecutor>,
     patience: Patience,
@@ -69,7 +70,7 @@ pub(super) async fn serve(
     let _ = stream.set_nodelay(true);
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(Watched { stream, activity: Arc::clone(&activity), linger: None });
-    let service = Requests { app, activity: Arc::clone(&activity) };
+    let service = Requests { app, peer, activity: Arc::clone(&activity) };
     let mut serving = pin!(builder.serve_connection(io, service));
     let mut watch = pin!(watch(&activity, patience));
     let mut stop = pin!(stopping.cancelled());
@@ -115,6 +116,7 @@ async fn watch(activity: &Activity, patience: Patience) {
 /// The requests of one connection.
 struct Requests {
     app: Router,
+    peer: Peer,
     activity: Arc<Activity>,
 }
 
@@ -137,8 +139,9 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         activity.asked.store(true, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::Relaxed);
         let under_way = UnderWay(activity);
-        let request =
+        let mut request =
             request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+        request.extensions_mut().insert(self.peer);
         let answer = self.app.clone().call(request);
         Box::pin(async move {
             let response = answer.await?;
@@ -158,6 +161,7 @@ fn is_refusal(status: StatusCode) -> bool {
         StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::REQUEST_TIMEOUT
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
+            | StatusCode::TOO_MANY_REQUESTS
             | StatusCode::SERVICE_UNAVAILABLE
     )
 }

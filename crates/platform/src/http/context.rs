@@ -14,6 +14,7 @@ use super::limits::{Allowance, Limits};
 use super::list::Cursors;
 use super::problem::Problem;
 use super::stats::Routes;
+use super::writes::WriteLimit;
 use crate::cause::Cause;
 use crate::clock::Clock;
 use crate::config::Secret;
@@ -31,6 +32,8 @@ pub struct HttpSettings {
     pub limits: Limits,
     /// Whether browsers are told to come by HTTPS only: where TLS ends in front of us.
     pub hsts: bool,
+    /// How often a client may change something, where clients come in.
+    pub writes: Option<Arc<WriteLimit>>,
 }
 
 /// What all requests share.
@@ -89,7 +92,7 @@ impl HttpContext {
             token_sha256: TokenHash::of(&format!("kst_test_{name}")),
         });
         let cursor_key = Secret::of_test();
-        HttpSettings { staff: staff.to_vec(), cursor_key, limits, hsts: false }
+        HttpSettings { staff: staff.to_vec(), cursor_key, limits, hsts: false, writes: None }
     }
 
     /// Who works here.
@@ -105,6 +108,11 @@ impl HttpContext {
     /// Whether browsers are told to come by HTTPS only.
     pub fn hsts(&self) -> bool {
         self.settings.hsts
+    }
+
+    /// How often a client may change something, if that is limited here.
+    pub(super) fn writes(&self) -> Option<&Arc<WriteLimit>> {
+        self.settings.writes.as_ref()
     }
 
     /// The source of ids.

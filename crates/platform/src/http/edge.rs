@@ -1,4 +1,4 @@
-//! The one layer around every route: limits, deadline, load shedding, panics, trace, security
+//! The one layer around every route: limits, how often, deadline, load shedding, panics, trace, security
 //! headers, counts, and the last look at an answer.
 //!
 //! One hand-written service in place of ten stacked ones, because every layer costs an
@@ -7,6 +7,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use super::body::Guarded;
 use super::client::is_claim;
 use super::context::{Arrival, HttpContext};
 use super::problem::Problem;
+use super::writes::WriteLimit;
 use crate::telemetry;
 
 /// Puts an [`Edge`] around each route.
@@ -72,14 +74,20 @@ where
         let route = request.extensions().get::<MatchedPath>().cloned();
         let trace = trace_of(request.headers(), &self.http);
         let arrival = Arc::new(Arrival::new(Arc::clone(&self.http), trace));
+        let counted = self.http.writes().and_then(|limit| Some((limit.counts(&request)?, limit)));
+        let counted = counted.map(|(client, limit)| (client, Arc::clone(limit)));
         let admitted = Admitted::new(&self.http);
         let refused = match &admitted {
             Some(_) => refusal(&mut request, &self.http),
             None => Some(overloaded()),
         };
-        let way = match refused {
-            Some(problem) => Either::Right(ready(problem)),
-            None => Either::Left(self.ask(request, &arrival)),
+        let way = match (refused, counted) {
+            (Some(problem), _) => Either::Right(ready(problem)),
+            (None, Some((client, limit))) => {
+                let edge = self.clone();
+                Either::Right(edge.ask_in_turn(limit, client, request, Arc::clone(&arrival)))
+            }
+            (None, None) => Either::Left(self.ask(request, &arrival)),
         };
         let span = tracing::info_span!(
             "http",
@@ -103,6 +111,22 @@ where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send + 'static,
 {
+    /// Hands the request on unless its client has sent too many.
+    fn ask_in_turn(
+        mut self,
+        limit: Arc<WriteLimit>,
+        client: IpAddr,
+        request: Request,
+        arrival: Arc<Arrival>,
+    ) -> Answer {
+        Box::pin(async move {
+            match limit.take(client).await {
+                Ok(()) => self.ask(request, &arrival).await,
+                Err(problem) => Ok(problem.into_response()),
+            }
+        })
+    }
+
     /// Hands the request on, with a body that ends. Size counts after decompression.
     fn ask(&mut self, mut request: Request, arrival: &Arc<Arrival>) -> Either<S::Future, Answer> {
         request.extensions_mut().insert(Arc::clone(arrival));

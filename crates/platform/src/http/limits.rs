@@ -32,6 +32,10 @@ pub struct Limits {
     pub connections: usize,
     /// How many requests are worked on at once; more are turned away: 503.
     pub in_flight: usize,
+    /// How many requests that change something one client may send in a minute (POST, PUT, PATCH, DELETE), a
+    /// quarter of them at once; more are refused: 429. A client is an address, of IPv6 a network of 64 bits.
+    /// 0: any number. Services behind a gateway leave it to the gateway.
+    pub writes_per_minute: u32,
     /// How long a stopping server waits for the answers it still owes, in milliseconds.
     pub drain_ms: u64,
 }
@@ -48,6 +52,7 @@ impl Default for Limits {
             deadline_ms: 30_000,
             connections: 8_192,
             in_flight: 2_048,
+            writes_per_minute: 600,
             drain_ms: 10_000,
         }
     }

@@ -20,11 +20,13 @@ mod internal;
 mod limits;
 mod list;
 pub mod openapi;
+mod origin;
 pub mod problem;
 mod problem_pages;
 mod server;
 mod stats;
 mod strict_json;
+mod writes;
 
 use std::sync::Arc;
 
@@ -39,9 +41,11 @@ pub use idempotency::IdempotencyKey;
 pub use internal::{Part, Readiness, internal};
 pub use limits::{Allow, Allowance, Allowed, Limits, allow};
 pub use list::{CursorText, Cursors, Limit, List};
+pub use origin::{Network, NoNetwork};
 pub use problem::{FieldFault, Problem};
 pub use problem_pages::{PAGES, ProblemPage};
 pub use server::{Drained, serve};
+pub use writes::WriteLimit;
 
 /// The routes with everything around them: answers for what is not there, and the edge.
 pub fn app(router: Router, context: Arc<HttpContext>) -> Router {

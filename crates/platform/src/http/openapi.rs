@@ -38,6 +38,19 @@ pub fn allowance(item: &PathItem) -> Option<Allowance> {
     Some(Allowance { body_bytes: number("body_bytes")?, deadline })
 }
 
+/// Says of every operation that changes something that it is refused to who asks too often; but not of what is
+/// below the path `free`.
+pub fn limit_writes(api: &mut OpenApi, free: &str) {
+    let limited = api.paths.paths.iter_mut().filter(|(path, _)| !path.starts_with(free));
+    for (_, item) in limited {
+        let changing = [&mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in changing.into_iter().flatten() {
+            let what = "This client changes too much at once: `Retry-After` says how many seconds to wait.";
+            operation.responses.responses.insert("429".to_owned(), RefOr::T(problem(what)));
+        }
+    }
+}
+
 /// Completes a document: problems get their media type, every operation the answers of the edge and a
 /// default one, and the two kinds of tokens a name (`guest` and `staff`).
 pub fn complete(api: &mut OpenApi) {

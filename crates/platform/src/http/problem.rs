@@ -147,10 +147,11 @@ impl Problem {
         self
     }
 
-    /// The same problem with `Retry-After`, in whole seconds, at least one.
+    /// The same problem with `Retry-After`, in whole seconds, rounded up, at least one.
     #[must_use]
     pub fn retry_after(self, span: Duration) -> Self {
-        self.header(header::RETRY_AFTER, HeaderValue::from(span.as_secs().max(1)))
+        let seconds = span.as_secs().saturating_add(u64::from(span.subsec_nanos() > 0));
+        self.header(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)))
     }
 
     /// Its HTTP status.

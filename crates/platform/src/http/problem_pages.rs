@@ -104,6 +104,12 @@ pub const PAGES: &[ProblemPage] = &[
         "Correct the values named.",
     ),
     page(
+        429,
+        "rate-limited",
+        "More requests that change something came from where this one comes from (an address, or a network of 64 bits of IPv6) than one client may send. Nothing was done. Reading is not limited.",
+        "Wait as long as `Retry-After` says, in seconds, then repeat the request with the same `Idempotency-Key`. If many people share your address, ask the shop.",
+    ),
+    page(
         431,
         "headers-too-large",
         "The headers together are too long.",

@@ -15,6 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::{self, Patience};
 use super::limits::Limits;
+use super::origin::Peer;
 use crate::tasks::{CancellationToken, TaskTracker};
 
 /// How a server ended.
@@ -38,8 +39,8 @@ pub async fn serve(
     while let Some(place) = or_stop(&stopping, Arc::clone(&places).acquire_owned()).await {
         let Ok(place) = place else { break };
         let Some(accepted) = or_stop(&stopping, listener.accept()).await else { break };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
+        let accepted = match accepted {
+            Ok((stream, address)) => (stream, Peer(address.ip())),
             Err(error) => {
                 refused(&error).await;
                 continue;
@@ -49,7 +50,7 @@ pub async fn serve(
         let (stopping, cut) = (stopping.clone(), cut.clone());
         let open = Open::new(place);
         tracker.spawn(async move {
-            let serving = connection::serve(stream, app, &builder, patience, stopping);
+            let serving = connection::serve(accepted, app, &builder, patience, stopping);
             // Out of time: what is not finished is cut off.
             let _ = or_stop(&cut, serving).await;
             drop(open);

@@ -60,6 +60,7 @@ impl World {
         config.nats = Some(NatsConfig { servers: vec![nats], prefix, ..NatsConfig::default() });
         config.staff = HttpContext::test_settings(Limits::default()).staff;
         config.log.filter = "error".to_owned();
+        config.http.limits.writes_per_minute = 0;
         config.data.postgres.as_mut().unwrap().connections = 4;
         let file = platform::config::effective(&config).unwrap();
         std::fs::write(folder.path().join("kontor.toml"), file).unwrap();

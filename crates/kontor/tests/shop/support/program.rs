@@ -133,6 +133,8 @@ folder = "{}"
 listen = "{listen}"
 internal = "{internal}"
 public_url = "http://{listen}"
+[http.limits]
+writes_per_minute = 0
 [log]
 filter = "error"
 [payment.test_provider]
