@@ -29,6 +29,8 @@ const AGREE_EVERY: Duration = Duration::from_secs(5);
 /// When it cannot start.
 pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Outcome, Failure> {
     telemetry::init(config.log.format, &config.log.filter)?;
+    // Before anything is opened: figures that are set earlier are lost.
+    telemetry::metrics()?;
     let parts = Parts::of(&asked.parts);
     parts.check(&config)?;
     let tasks = Tasks::new();
