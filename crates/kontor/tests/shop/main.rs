@@ -25,6 +25,7 @@ mod others;
 mod parcels;
 mod placing;
 mod program;
+mod rates;
 mod restart;
 mod terms;
 mod trouble;

@@ -117,6 +117,8 @@ idle_ms = {IDLE_MS}
 [http]
 public_url = "http://{public}"
 cursor_key = "d41d8cd98f00b204e9800998ecf8427e"
+[http.limits]
+writes_per_minute = 0
 [log]
 filter = "error"
 [[staff]]
