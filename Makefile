@@ -144,9 +144,11 @@ chaos: install-tools ## Real faults on real processes: ORDERS (20000), KILLS (10
 		--out docs/chaos.md
 
 .PHONY: bench
-bench: ## Measure, and write docs/benchmarks.md
+bench: ## Measure, embedded and as services, and write docs/benchmarks.md
+	scripts/install-tools postgresql nats redis
 	cargo build --release $(LOCKED) -p kontor -p bench
 	$(CARGO_TARGET_DIR)/release/bench
+	$(CARGO_TARGET_DIR)/release/bench services
 
 ##@ Tend
 

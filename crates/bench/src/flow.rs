@@ -1,10 +1,12 @@
 //! One shopper: a cart with two lines, contact and shipping, the order; three requests, the last
 //! of which waits until the order is confirmed.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bench::client::{Answer, Client, Failure};
 use hdrhistogram::Histogram;
 use http::{Method, StatusCode};
 use platform::clock::Clock;
@@ -12,22 +14,32 @@ use platform::tasks;
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
-use crate::client::{Answer, Client, Failure};
-use crate::process::Process;
+use crate::goods::UNITS;
 use crate::stopwatch::Stopwatch;
 
 /// Which units shoppers buy and how they pay.
 #[derive(Debug, Clone, Copy)]
 pub struct Habit {
-    /// How many different units there are; 1 for the hot one.
-    pub skus: u64,
-    /// Whether every order takes the same single unit.
-    pub hot: bool,
+    /// The one unit that every order takes one of; otherwise two of [`UNITS`].
+    pub hot: Option<u64>,
     /// The payment method's code.
     pub method: &'static str,
     /// The provider's token, where the method has one.
     pub token: Option<&'static str>,
 }
+
+/// Orders of two lines over a thousand units.
+pub const UNIFORM: Habit = Habit { hot: None, method: "card", token: Some("ok") };
+/// The same, paid to the carrier.
+pub const ON_DELIVERY: Habit = Habit { hot: None, method: "on_delivery", token: None };
+
+/// What goes on in the table about limits so that nobody is sent away who waits for a loaded shop.
+pub const PATIENT: &str = r"
+in_flight = 4096
+deadline_ms = 90000
+[order]
+wait_max_seconds = 60
+";
 
 /// What came of a load.
 #[derive(Debug, Default)]
@@ -52,6 +64,32 @@ impl Tally {
         self.confirmed * 1_000_000 / micros
     }
 
+    /// Attempts a second, confirmed or out of stock.
+    pub fn attempts_per_second(&self) -> u64 {
+        let micros = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX).max(1);
+        (self.confirmed + self.out_of_stock) * 1_000_000 / micros
+    }
+
+    /// The same, if nothing went wrong: otherwise a figure from it would be worthless.
+    ///
+    /// # Errors
+    /// When anything did.
+    pub fn sound(self) -> Result<Self, Failure> {
+        let Some(first) = self.other.first() else { return Ok(self) };
+        Err(format!("{} requests went wrong, such as: {first}", self.other.len()).into())
+    }
+
+    /// The same, if exactly so many were sold.
+    ///
+    /// # Errors
+    /// When more or fewer were.
+    pub fn sold_out(self, pieces: u64) -> Result<Self, Failure> {
+        if self.confirmed == pieces {
+            return Ok(self);
+        }
+        Err(format!("of {pieces} pieces of one unit {} were sold", self.confirmed).into())
+    }
+
     /// A quantile of the latency, in microseconds.
     pub fn micros_at(&self, percentile: u8) -> u64 {
         self.latency
@@ -65,6 +103,8 @@ pub fn sku(number: u64) -> String {
     format!("BENCH-{number:05}")
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 enum End {
     Confirmed,
     OutOfStock,
@@ -74,11 +114,11 @@ enum End {
 /// One whole purchase; `number` decides what is bought.
 async fn buy(client: &mut Client, habit: Habit, number: u64) -> Result<End, Failure> {
     let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
-    let lines = if habit.hot {
-        json!([{ "sku": sku(0), "quantity": 1 }])
+    let lines = if let Some(hot) = habit.hot {
+        json!([{ "sku": sku(hot), "quantity": 1 }])
     } else {
-        let first = spread % habit.skus;
-        let second = (first + 1 + spread / habit.skus % (habit.skus - 1)) % habit.skus;
+        let first = spread % UNITS;
+        let second = (first + 1 + spread / UNITS % (UNITS - 1)) % UNITS;
         json!([{ "sku": sku(first), "quantity": 1 }, { "sku": sku(second), "quantity": 1 }])
     };
     let cart = json!({ "currency": "EUR", "lines": lines }).to_string();
@@ -140,12 +180,33 @@ fn other(step: &str, answer: &Answer) -> End {
     End::Other(format!("{step}: {} {body}", answer.status))
 }
 
+/// Tries to buy until an order is confirmed, from before there is a shop.
+///
+/// # Errors
+/// When none is within a minute.
+pub async fn first_confirmed(shop: SocketAddr, first: u64) -> Result<(), Failure> {
+    let watch = Stopwatch::start();
+    for number in first.. {
+        let bought = async { buy(&mut Client::connect(shop).await?, UNIFORM, number).await };
+        match bought.await {
+            Ok(End::Confirmed) => return Ok(()),
+            Ok(End::OutOfStock | End::Other(_)) | Err(_) if watch.elapsed() < MINUTE => {
+                Clock::system().sleep(Duration::from_millis(2)).await;
+            }
+            Ok(End::OutOfStock) => return Err("there is nothing to buy".into()),
+            Ok(End::Other(what)) => return Err(what.into()),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(())
+}
+
 /// Buys `count` times with `in_flight` shoppers at once, each starting anew when it is done.
 ///
 /// # Errors
 /// When the shop cannot be reached.
 pub async fn closed(
-    shop: &Process,
+    shop: SocketAddr,
     habit: Habit,
     in_flight: u64,
     first: u64,
@@ -156,9 +217,9 @@ pub async fn closed(
     let watch = Stopwatch::start();
     let shoppers: Vec<_> = (0..in_flight)
         .map(|_| {
-            let (next, tally, address) = (Arc::clone(&next), Arc::clone(&tally), shop.address);
+            let (next, tally) = (Arc::clone(&next), Arc::clone(&tally));
             tasks::spawn("shopper", async move {
-                let mut client = Client::connect(address).await?;
+                let mut client = Client::connect(shop).await?;
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= first + count {
@@ -184,7 +245,7 @@ pub async fn closed(
 /// # Errors
 /// When the shop cannot be reached.
 pub async fn open(
-    shop: &Process,
+    shop: SocketAddr,
     habit: Habit,
     per_second: u64,
     first: u64,
@@ -197,10 +258,9 @@ pub async fn open(
     let watch = Stopwatch::start();
     let shoppers: Vec<_> = (0..SHOPPERS)
         .map(|_| {
-            let (waiting, tally, address) =
-                (Arc::clone(&waiting), Arc::clone(&tally), shop.address);
+            let (waiting, tally) = (Arc::clone(&waiting), Arc::clone(&tally));
             tasks::spawn("shopper", async move {
-                let mut client = Client::connect(address).await?;
+                let mut client = Client::connect(shop).await?;
                 loop {
                     let Some((number, due)) = waiting.lock().await.recv().await else {
                         return Ok::<(), Failure>(());

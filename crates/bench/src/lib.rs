@@ -1,4 +1,10 @@
-//! What else drives a shop from outside: a client that costs little, and addresses for its servers.
+//! What drives a shop of real processes from outside: a client that costs little, and servers and
+//! services of our own, on addresses that nobody else has.
 
+pub mod apart;
 pub mod client;
 pub mod ports;
+pub mod process;
+pub mod servers;
+pub mod told;
+pub mod usage;

@@ -1,136 +1,149 @@
-//! A process under measurement: started, waited for, read from `/proc`, and ended.
+//! A process of ours: started, signalled, ended, and never left behind.
 
-use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
-use std::process::Stdio;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
+use platform::clock::Clock;
 
-use crate::client::{Client, Failure};
-use crate::stopwatch::Stopwatch;
+use crate::client::Failure;
 
-/// A process that listens.
+/// How a process is started.
+#[derive(Debug, Clone)]
+pub struct Spec {
+    /// What the report and its log call it.
+    pub name: String,
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// What its environment has besides ours.
+    pub variables: Vec<(String, String)>,
+    /// The user it runs as, where that must be another than ours.
+    pub user: Option<&'static str>,
+}
+
+/// A process that may or may not be running.
 #[derive(Debug)]
 pub struct Process {
+    /// How it is started.
+    pub spec: Spec,
     child: Option<Child>,
-    /// Where.
-    pub address: SocketAddr,
-    /// Its internal listener.
-    pub internal: SocketAddr,
-    /// How long it took from its start to its first 200.
-    pub ready_after: Duration,
+    log: PathBuf,
+}
+
+/// A signal that does not always end a process.
+#[derive(Debug, Clone, Copy)]
+pub enum Signal {
+    /// Asks it to stop.
+    Terminate,
+    /// PostgreSQL: stop and let nobody finish.
+    Interrupt,
+    /// PostgreSQL: stop as a crash would.
+    Quit,
+    /// Stands still until [`Signal::Continue`].
+    Stop,
+    /// Goes on.
+    Continue,
+}
+
+impl Signal {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Terminate => "TERM",
+            Self::Interrupt => "INT",
+            Self::Quit => "QUIT",
+            Self::Stop => "STOP",
+            Self::Continue => "CONT",
+        }
+    }
 }
 
 impl Process {
-    /// Starts `program` with `arguments`, and waits until `path` answers with `status` on `address`.
+    /// One that is not started yet; what it says goes to a file in `logs`.
+    pub fn new(spec: Spec, logs: &Path) -> Self {
+        let log = logs.join(format!("{}.log", spec.name));
+        Self { spec, child: None, log }
+    }
+
+    /// Starts it.
     ///
     /// # Errors
-    /// When it does not start, or is not ready within a minute.
-    pub async fn start(
-        program: &Path,
-        arguments: &[&str],
-        variables: &[(&str, String)],
-        (address, internal): (SocketAddr, SocketAddr),
-        (path, status): (&str, u16),
-    ) -> Result<Self, Failure> {
-        let watch = Stopwatch::start();
-        let child = Command::new(program)
-            .args(arguments)
-            .envs(variables.iter().map(|(name, value)| (*name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut process =
-            Self { child: Some(child), address, internal, ready_after: Duration::ZERO };
-        loop {
-            if process.child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None))) {
-                return Err("the process ended before it was ready".into());
-            }
-            if TcpStream::connect(address).await.is_ok() {
-                let mut client = Client::connect(address).await?;
-                if client.send(http::Method::GET, path, &[], None).await?.status == status {
-                    process.ready_after = watch.elapsed();
-                    return Ok(process);
-                }
-            }
-            if watch.elapsed() > Duration::from_secs(60) {
-                return Err("the process is not ready after a minute".into());
-            }
-            platform::clock::Clock::system().sleep(Duration::from_millis(2)).await;
+    /// When the program cannot be run.
+    pub fn start(&mut self) -> Result<(), Failure> {
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        // The kernel ends it if we die, whatever we die of.
+        let mut command = Command::new("setpriv");
+        if let Some(user) = self.spec.user {
+            command.args(["--reuid", user, "--regid", user, "--init-groups"]);
         }
-    }
-
-    /// No process: what is left while one is started anew.
-    pub fn idle() -> Self {
-        let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { child: None, address: nowhere, internal: nowhere, ready_after: Duration::ZERO }
-    }
-
-    fn id(&self) -> u32 {
-        self.child.as_ref().and_then(Child::id).unwrap_or_default()
-    }
-
-    /// Resident memory in bytes.
-    pub fn resident_bytes(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
-        kilobytes.unwrap_or_default() * 1024
-    }
-
-    /// Processor time used so far, by the name of the thread, in clock ticks (a hundredth of a second).
-    pub fn ticks_by_thread(&self) -> BTreeMap<String, u64> {
-        let mut ticks = BTreeMap::new();
-        let folder = format!("/proc/{}/task", self.id());
-        for thread in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-            let Some((name, rest)) =
-                stat.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')'))
-            else {
-                continue;
-            };
-            let fields: Vec<&str> = rest.split_whitespace().collect();
-            let used: u64 =
-                [11, 12].iter().filter_map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
-            *ticks.entry(name.to_owned()).or_default() += used;
+        let last = if self.spec.user.is_some() { "QUIT" } else { "KILL" };
+        command.args(["--pdeathsig", last]).arg(&self.spec.program).args(&self.spec.arguments);
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KONTOR_")) {
+            command.env_remove(name);
         }
-        ticks
-    }
-
-    /// Ends it at once, as a power cut would.
-    ///
-    /// # Errors
-    /// When it cannot be waited for.
-    pub async fn kill(mut self) -> Result<(), Failure> {
-        if let Some(mut child) = self.child.take() {
-            child.kill().await?;
-        }
+        command.envs(self.spec.variables.iter().cloned());
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        self.child = Some(command.spawn()?);
         Ok(())
     }
 
-    /// A number out of its metrics, summed over labels.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn metric(&self, name: &str) -> Result<BTreeMap<String, u64>, Failure> {
-        let mut client = Client::connect(self.internal).await?;
-        let text = client.send(http::Method::GET, "/metrics", &[], None).await?.body;
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let mut found = BTreeMap::new();
-        for line in text.lines().filter(|line| !line.starts_with('#')) {
-            let Some((key, value)) = line.rsplit_once(' ') else { continue };
-            let (key, labels) = key.split_once('{').unwrap_or((key, ""));
-            if key == name {
-                let value = value.split('.').next().and_then(|whole| whole.parse().ok());
-                *found.entry(labels.trim_end_matches('}').to_owned()).or_default() +=
-                    value.unwrap_or(0_u64);
+    /// Whether it runs, or stands still.
+    pub fn is_alive(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Its id in the system, if it was started.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// The end of what it said.
+    pub fn last_words(&self) -> String {
+        let said = std::fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&said[said.len().saturating_sub(2_000)..]).into_owned()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(id) = self.id() {
+            // What is gone cannot be told anything, and need not be.
+            let _ = Command::new("kill").args(["-s", signal.name(), &id.to_string()]).status();
+        }
+    }
+
+    /// Ends it as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks it to stop by `signal`; kills it if it has not within `limit`. Says whether it stopped.
+    pub async fn stop(&mut self, signal: Signal, limit: Duration) -> bool {
+        self.signal(signal);
+        let clock = Clock::system();
+        let end = clock.now().plus(limit);
+        while self.is_alive() && clock.now() < end {
+            clock.sleep(Duration::from_millis(10)).await;
+        }
+        let stopped = !self.is_alive();
+        self.kill();
+        stopped
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.spec.user.is_some() && self.is_alive() {
+            // Its children end with it, which they would not by KILL.
+            self.signal(Signal::Quit);
+            if let Some(child) = &mut self.child {
+                let _ = child.wait();
             }
         }
-        Ok(found)
+        self.kill();
     }
 }

@@ -5,13 +5,13 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use bench::client::Failure;
+use bench::process::Signal;
 use platform::clock::Clock;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use crate::process::Signal;
 use crate::proxy::{Proxy, Wire};
 use crate::shop::Shop;
 

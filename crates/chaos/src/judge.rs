@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bench::client::{Client, Failure};
+use bench::told::STAFF;
 use contracts::Timestamp;
 use http::Method;
 use payment::test_provider::{Bank, Call};
@@ -14,7 +15,7 @@ use platform::clock::Clock;
 use serde_json::Value;
 
 use crate::people::{FEW, Ledger, Noted, UNITS, sku, text};
-use crate::shop::{STAFF, Shop};
+use crate::shop::Shop;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -59,7 +60,7 @@ pub async fn judge(
         verdict.broken(format!("parked: {}", parked.chars().take(2_000).collect::<String>()));
     }
     let server = shop.postgres.until_answers().await?;
-    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'chaos_%' \
+    let open = "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'kontor_%' \
                 AND xact_start < clock_timestamp() - interval '2 seconds'";
     let open: i64 = server.query_one(open, &[]).await?.get(0);
     if open > 0 {

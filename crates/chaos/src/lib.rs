@@ -7,10 +7,8 @@
 mod faults;
 mod judge;
 mod people;
-mod process;
 mod proxy;
 mod report;
-mod servers;
 mod shop;
 
 use std::io::Write as _;

@@ -7,14 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bench::client::{Answer, Client, Failure};
+use bench::told::STAFF;
 use http::Method;
 use platform::clock::Clock;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
-
-use crate::shop::STAFF;
 
 /// How many units are on sale.
 pub const UNITS: u64 = 20;

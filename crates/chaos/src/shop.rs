@@ -1,30 +1,26 @@
 //! The shop: every service twice, two gateways, and the wires to the servers they stand on.
 
-use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
-use bench::client::{Client, Failure};
+use bench::apart::{self, Layout, is_ready};
+use bench::client::Failure;
 use bench::ports::free_address;
-use contracts::{Source, Timestamp};
-use http::Method;
+use bench::process::{Process, Signal};
+use bench::servers::{Nats, Postgres, Redis};
+use bench::told::{PROVIDER_KEY, Stands, WEBHOOK_SECRET, limits, outside};
+use contracts::Timestamp;
 use payment::test_provider;
 use platform::clock::Clock;
-use platform::http::TokenHash;
 use platform::tasks::CancellationToken;
+use rand::RngExt;
 use rand::rngs::StdRng;
 use tokio::net::TcpListener;
 
-use crate::process::{Process, Signal, Spec};
 use crate::proxy::Proxy;
-use crate::servers::{Nats, Postgres, Redis};
 
-/// The token of the only member of staff, who may do everything.
-pub const STAFF: &str = "kst_the_clerk_of_the_chaos_of_the_shop";
-const API_KEY: &str = "the shop's key at the provider";
-const WEBHOOK_SECRET: &str = "7a1f0c5d9be24386a7b5c4d3e2f10987";
 /// Whose wires: of the first instance of everything, and of the second.
 const SIDES: usize = 2;
 /// So long an instance may take until it is ready, on a machine with too much to do.
@@ -83,12 +79,10 @@ impl Shop {
         nats_servers: usize,
         random: &mut StdRng,
     ) -> Result<Self, Failure> {
-        // The user of PostgreSQL is another, and has to come through.
-        let open: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(folder, open)?;
         let logs = folder.join("logs");
         std::fs::create_dir(&logs)?;
-        let postgres = Postgres::open(folder, &logs, random).await?;
+        let password = format!("{:032x}", random.random::<u128>());
+        let postgres = Postgres::open(folder, &logs, password).await?;
         let nats = Nats::open(nats_servers, folder, &logs).await?;
         let redis = Redis::open(folder, &logs).await.ok();
         let (mut to_postgres, mut to_nats) = (Vec::new(), Vec::new());
@@ -100,11 +94,12 @@ impl Shop {
             }
             to_nats.push(wires);
         }
+        let layout = Layout::new(SIDES, SIDES);
         let mut shop = Self {
             folder: folder.to_owned(),
             logs,
             instances: Vec::new(),
-            gateways: Vec::new(),
+            gateways: layout.gateways.clone(),
             provider: free_address(),
             to_postgres,
             to_nats,
@@ -114,7 +109,7 @@ impl Shop {
             fell: Vec::new(),
             stop_provider: CancellationToken::new(),
         };
-        shop.lay_out(program)?;
+        shop.lay_out(program, &layout)?;
         shop.open_provider().await?;
         for instance in &mut shop.instances {
             instance.process.start()?;
@@ -123,48 +118,26 @@ impl Shop {
         Ok(shop)
     }
 
-    /// Decides who listens where, and writes it down.
-    fn lay_out(&mut self, program: &Path) -> Result<(), Failure> {
-        let mut services = String::new();
-        let mut places = Vec::new();
-        for service in Source::ALL {
-            let listen: Vec<SocketAddr> = (0..SIDES).map(|_| free_address()).collect();
-            let urls: Vec<String> = listen.iter().map(|at| format!("http://{at}")).collect();
-            writeln!(services, "{service} = {urls:?}")?;
-            places.extend(
-                listen.into_iter().enumerate().map(|(side, at)| (service.name(), side, at)),
-            );
-        }
-        for side in 0..SIDES {
-            let listen = free_address();
-            self.gateways.push(listen);
-            places.push(("gateway", side, listen));
-        }
+    /// Writes down who is found where, and how each is started.
+    fn lay_out(&mut self, program: &Path, layout: &Layout) -> Result<(), Failure> {
         for side in 0..SIDES {
             let nats = self.to_nats[side].iter().map(|wire| wire.address).collect();
-            let text = self.configuration(self.to_postgres[side].address, nats, &services);
+            let text = self.configuration(self.to_postgres[side].address, nats, layout);
             std::fs::write(self.config(side + 1), text)?;
         }
         let nats = self.nats.iter().map(|server| server.address).collect();
-        let text = self.configuration(self.postgres.address, nats, &services);
+        let text = self.configuration(self.postgres.address, nats, layout);
         std::fs::write(self.config(0), text)?;
-        for (part, side, listen) in places {
-            let inside = free_address();
-            let arguments = ["run", part, "--config"].map(str::to_owned);
-            let mut arguments: Vec<String> = arguments.into();
-            arguments.push(self.config(side + 1).display().to_string());
-            let spec = Spec {
-                name: format!("{part}-{}", side + 1),
-                program: program.to_owned(),
-                arguments,
-                variables: vec![
-                    ("KONTOR_HTTP__LISTEN".to_owned(), listen.to_string()),
-                    ("KONTOR_HTTP__INTERNAL".to_owned(), inside.to_string()),
-                    ("TOKIO_WORKER_THREADS".to_owned(), "2".to_owned()),
-                ],
-                user: None,
-            };
-            let process = Process::new(spec, &self.logs);
+        for place in layout.processes() {
+            let (_, side, _) = place;
+            let instance = apart::Instance::new(program, place, &self.config(side + 1), &self.logs);
+            let apart::Instance { mut process, inside, .. } = instance;
+            for (name, value) in [
+                ("TOKIO_WORKER_THREADS", "2"),
+                ("KONTOR_PAYMENT__TEST_PROVIDER__TIMEOUT_MS", "3000"),
+            ] {
+                process.spec.variables.push((name.to_owned(), value.to_owned()));
+            }
             self.instances.push(Instance { process, inside, down_until: None });
         }
         Ok(())
@@ -175,53 +148,28 @@ impl Shop {
         self.folder.join(format!("kontor-{side}.toml"))
     }
 
-    fn configuration(&self, postgres: SocketAddr, nats: Vec<SocketAddr>, services: &str) -> String {
-        let nats: Vec<String> = nats.iter().map(|at| format!("nats://{at}")).collect();
-        let replicas = if self.nats.len() >= 3 { 3 } else { 1 };
-        let redis = self.redis.as_ref();
-        let redis = redis.map(|redis| format!("[redis]\nurl = \"redis://{}/0\"\n", redis.address));
-        format!(
-            r#"
-[data]
-folder = "{data}"
-[data.postgres]
-url = "{url}"
-connections = 4
-[nats]
-servers = {nats:?}
-replicas = {replicas}
-{redis}
-[gateway.services]
-{services}
-[http]
-public_url = "http://{public}"
-cursor_key = "d41d8cd98f00b204e9800998ecf8427e"
-[log]
-filter = "warn"
-[payment.test_provider]
-url = "http://{provider}"
-api_key = "{API_KEY}"
-webhook_secret = "{WEBHOOK_SECRET}"
-timeout_ms = 3000
-[[staff]]
-name = "clerk"
-role = "admin"
-token_sha256 = "{hash}"
-"#,
-            data = self.folder.join("data").display(),
-            url = self.postgres.url(postgres),
-            redis = redis.unwrap_or_default(),
-            public = self.gateways[0],
-            provider = self.provider,
-            hash = TokenHash::of(STAFF),
-        )
+    fn configuration(
+        &self,
+        postgres: SocketAddr,
+        nats: Vec<SocketAddr>,
+        layout: &Layout,
+    ) -> String {
+        let stands = Stands {
+            data: &self.folder.join("data"),
+            postgres: self.postgres.url(postgres),
+            connections: 4,
+            nats,
+            redis: self.redis.as_ref().map(|redis| redis.address),
+        };
+        let (stands, limits) = (stands.tables(layout), limits(""));
+        format!("{stands}{limits}[log]\nfilter = \"warn\"\n{}", outside(self.provider))
     }
 
     /// The provider lives beside the shop, as providers do, and writes down what it is asked.
     async fn open_provider(&self) -> Result<(), Failure> {
         let config = test_provider::Config {
             public_url: format!("http://{}", self.provider),
-            api_key: API_KEY.to_owned(),
+            api_key: PROVIDER_KEY.to_owned(),
             webhook_url: Some(format!("http://{}/api/v1/payments/webhooks/test", self.gateways[0])),
             webhook_secret: WEBHOOK_SECRET.to_owned(),
             journal: Some(self.journal()),
@@ -285,7 +233,7 @@ token_sha256 = "{hash}"
     pub async fn is_ready(&mut self, number: usize, limit: Duration) -> Result<bool, Failure> {
         let end = Clock::system().now().plus(limit);
         while Clock::system().now() < end {
-            if answers_ready(self.instances[number].inside).await {
+            if is_ready(self.instances[number].inside).await {
                 return Ok(true);
             }
             self.wait(LOOK).await?;
@@ -355,14 +303,4 @@ token_sha256 = "{hash}"
         }
         found
     }
-}
-
-async fn answers_ready(inside: SocketAddr) -> bool {
-    let asked = async {
-        let mut client = Client::connect(inside).await.ok()?;
-        let answer = client.send(Method::GET, "/readyz", &[], None).await.ok()?;
-        Some(answer.status == 200)
-    };
-    let asked = tokio::time::timeout(Duration::from_secs(2), asked).await;
-    asked.ok().flatten().unwrap_or(false)
 }

@@ -61,7 +61,7 @@ async fn a_shop_of_seven_processes_answers_as_one() {
 
 /// Puts this piece into a cart and orders it, to be paid at the door; answers the order's id and the
 /// token that opens it.
-async fn order(apart: &Apart, sku: &str) -> (String, String) {
+pub async fn order(apart: &Apart, sku: &str) -> (String, String) {
     let cart = json!({
         "lines": [{ "sku": sku, "quantity": 1 }], "email": "ada@example.com",
         "shipping_address": address(), "shipping_method": "standard",

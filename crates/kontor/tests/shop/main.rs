@@ -28,5 +28,6 @@ mod program;
 mod rates;
 mod restart;
 mod terms;
+mod tls;
 mod trouble;
 mod webhooks;

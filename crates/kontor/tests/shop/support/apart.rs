@@ -54,12 +54,25 @@ pub struct Apart {
     pub instances: BTreeMap<Source, Vec<Ears>>,
     /// Where the databases are.
     pub postgres: Postgres,
+    /// The configuration of the other servers.
+    others: String,
     folder: TempDir,
 }
 
 impl Apart {
     /// A shop that may have so many instances of each service. None is started.
     pub async fn new(count: usize) -> Self {
+        let nats = std::env::var("NATS_URL");
+        let nats = nats.expect("set NATS_URL, or run this under scripts/with-nats");
+        let postgres = databases("_{service}").await;
+        // Tests share a server and are not to hear each other.
+        let prefix = shop(&postgres);
+        let others = format!("[nats]\nservers = [\"{nats}\"]\nprefix = \"{prefix}\"\n");
+        Self::on(count, postgres, others)
+    }
+
+    /// The same, on these servers, the others of them as they are configured.
+    pub fn on(count: usize, postgres: Postgres, others: String) -> Self {
         let mut instances = BTreeMap::new();
         for service in Source::ALL {
             let mut ears = Vec::new();
@@ -68,22 +81,16 @@ impl Apart {
             }
             instances.insert(service, ears);
         }
-        let (gateway, postgres) = (Ears::free(), databases("_{service}").await);
-        let apart = Self { gateway, instances, postgres, folder: tempfile::tempdir().unwrap() };
+        let folder = tempfile::tempdir().unwrap();
+        let apart = Self { gateway: Ears::free(), instances, postgres, others, folder };
         std::fs::write(apart.config(), apart.toml()).unwrap();
         apart
-    }
-
-    /// What the names of its databases begin with.
-    fn shop(&self) -> &str {
-        let (_, names) = self.postgres.url.reveal().rsplit_once('/').unwrap();
-        names.split_once("_{service}").unwrap().0
     }
 
     /// What the server counts; `$1` is the pattern of the names of the shop's databases.
     pub async fn count(&self, sql: &str) -> i64 {
         let client = server().await;
-        let pattern = format!("{}%", self.shop());
+        let pattern = format!("{}%", shop(&self.postgres));
         client.query_one(sql, &[&pattern]).await.unwrap().get(0)
     }
 
@@ -98,8 +105,8 @@ impl Apart {
                 ears.iter().map(|ears| format!("http://{}", ears.public)).collect();
             writeln!(services, "{service} = {addresses:?}").unwrap();
         }
-        let nats = std::env::var("NATS_URL");
-        let nats = nats.expect("set NATS_URL, or run this under scripts/with-nats");
+        let ca = self.postgres.ca.as_ref();
+        let ca = ca.map_or(String::new(), |ca| format!("ca = {ca:?}"));
         format!(
             r#"
 [data]
@@ -107,9 +114,8 @@ folder = "{data}"
 [data.postgres]
 url = "{url}"
 connections = 4
-[nats]
-servers = ["{nats}"]
-prefix = "{shop}"
+{ca}
+{others}
 [gateway.services]
 {services}
 [gateway.limits]
@@ -128,8 +134,7 @@ token_sha256 = "{hash}"
 "#,
             data = self.folder.path().join("data").display(),
             url = self.postgres.url.reveal(),
-            // Tests share a server and are not to hear each other.
-            shop = self.shop(),
+            others = self.others,
             public = self.gateway.public,
             hash = TokenHash::of(STAFF),
         )
@@ -221,6 +226,12 @@ token_sha256 = "{hash}"
         };
         tokio::time::timeout(PATIENCE, asked).await.expect("waited in vain").unwrap()
     }
+}
+
+/// What the names of a shop's databases begin with.
+fn shop(postgres: &Postgres) -> &str {
+    let (_, names) = postgres.url.reveal().rsplit_once('/').unwrap();
+    names.split_once("_{service}").unwrap().0
 }
 
 /// The header by which the clerk shows who they are.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use bench::client::{Client, Failure};
 use http::Method;
 use platform::tasks;
 
-use crate::client::{Client, Failure};
 use crate::stopwatch::Stopwatch;
 
 /// Requests a second that `address` answers on `path` with 32 connections.

@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use bench::client::Failure;
-use bench::ports::free_address;
 use contracts::Source;
 use platform::clock::Clock;
-use rand::rngs::StdRng;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_postgres::NoTls;
 
+use crate::client::Failure;
+use crate::ports::free_address;
 use crate::process::{Process, Signal, Spec};
 
 /// So long a server may take to start or stop.
@@ -27,21 +26,25 @@ pub struct Postgres {
     pub process: Process,
     /// Where it listens.
     pub address: SocketAddr,
-    password: String,
+    /// The folder of its programs.
+    pub programs: PathBuf,
+    /// The password of its user `kontor`, who may do everything.
+    pub password: String,
 }
 
 impl Postgres {
-    /// Makes one in `folder` and starts it.
+    /// Makes one in `folder`, which its user has to come through, and starts it.
     ///
     /// # Errors
     /// When it is not installed, or does not start.
-    pub async fn open(folder: &Path, logs: &Path, random: &mut StdRng) -> Result<Self, Failure> {
-        let bin = postgres_programs()?;
+    pub async fn open(folder: &Path, logs: &Path, password: String) -> Result<Self, Failure> {
+        let programs = postgres_programs()?;
+        let open: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder, open)?;
         let home = folder.join("postgres");
         std::fs::create_dir(&home)?;
         // PostgreSQL refuses to run as root.
         let user = (std::fs::metadata("/proc/self")?.uid() == 0).then_some("postgres");
-        let password = format!("{:032x}", rand::RngExt::random::<u128>(random));
         std::fs::write(home.join("password"), &password)?;
         let mut made = Command::new("setpriv");
         if let Some(user) = user {
@@ -51,7 +54,7 @@ impl Postgres {
             made.arg("--pdeathsig=clear");
         }
         let data = home.join("data");
-        made.arg(bin.join("initdb")).arg("--pgdata").arg(&data).arg("--pwfile");
+        made.arg(programs.join("initdb")).arg("--pgdata").arg(&data).arg("--pwfile");
         made.arg(home.join("password")).current_dir(&home);
         made.args(["--username=kontor", "--auth=scram-sha-256", "--encoding=UTF8"]);
         let made = made.args(["--locale=C.UTF-8", "--no-sync"]).output()?;
@@ -72,24 +75,24 @@ impl Postgres {
         }
         let spec = Spec {
             name: "postgres".to_owned(),
-            program: bin.join("postgres"),
+            program: programs.join("postgres"),
             arguments,
             variables: Vec::new(),
             user,
         };
         let mut process = Process::new(spec, logs);
         process.start()?;
-        let postgres = Self { process, address, password };
+        let postgres = Self { process, address, programs, password };
         let server = postgres.until_answers().await?;
         for service in Source::ALL {
-            server.batch_execute(&format!("CREATE DATABASE chaos_{service}")).await?;
+            server.batch_execute(&format!("CREATE DATABASE kontor_{service}")).await?;
         }
         Ok(postgres)
     }
 
     /// The address of the services' databases as a service is told it, by this way.
     pub fn url(&self, by: SocketAddr) -> String {
-        format!("postgres://kontor:{}@{by}/chaos_{{service}}", self.password)
+        format!("postgres://kontor:{}@{by}/kontor_{{service}}", self.password)
     }
 
     /// Waits until it answers.
@@ -99,11 +102,11 @@ impl Postgres {
     pub async fn until_answers(&self) -> Result<tokio_postgres::Client, Failure> {
         let clock = Clock::system();
         let end = clock.now().plus(PATIENCE);
-        let address = self.url(self.address).replace("chaos_{service}", "postgres");
+        let address = self.url(self.address).replace("kontor_{service}", "postgres");
         loop {
             match tokio_postgres::connect(&address, NoTls).await {
                 Ok((client, connection)) => {
-                    platform::tasks::spawn("judge", async move { drop(connection.await) });
+                    platform::tasks::spawn("server", async move { drop(connection.await) });
                     return Ok(client);
                 }
                 Err(error) if clock.now() > end => return Err(error.into()),
@@ -156,7 +159,7 @@ impl Nats {
             let others: Vec<String> =
                 routes.iter().map(|route| format!("nats://{route}")).collect();
             let cluster = format!(
-                "cluster {{ name: chaos, listen: \"{route}\", no_advertise: true, routes: {others:?} }}\n"
+                "cluster {{ name: kontor, listen: \"{route}\", no_advertise: true, routes: {others:?} }}\n"
             );
             let config = format!(
                 "server_name: {name}\njetstream {{ store_dir: {store:?}, max_file_store: 8G, \

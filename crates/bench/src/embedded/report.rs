@@ -1,36 +1,12 @@
-//! The figures as a document.
+//! The figures of the embedded shop as a section of the document.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::time::Duration;
 
+use crate::document::{circumstances, hundredths, median, millis, tenths};
 use crate::flow::Tally;
-
-/// Work a shop did.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Work {
-    /// Statements executed.
-    pub statements: u64,
-    /// Rows inserted, changed or deleted.
-    pub rows: u64,
-    /// Units of work committed.
-    pub units: u64,
-    /// Transactions committed, each with many units.
-    pub batches: u64,
-}
-
-impl Work {
-    /// What was done since `earlier`.
-    pub fn since(self, earlier: Self) -> Self {
-        Self {
-            statements: self.statements - earlier.statements,
-            rows: self.rows - earlier.rows,
-            units: self.units - earlier.units,
-            batches: self.batches - earlier.batches,
-        }
-    }
-}
+use crate::metrics::Work;
 
 /// A load with what it cost.
 #[derive(Debug, Default)]
@@ -86,16 +62,9 @@ impl Figures {
         (self.commits.rows / self.commits.batches.max(1)).max(1)
     }
 
-    /// The document.
-    pub fn document(&self) -> String {
-        let mut text = String::from(HEAD);
-        let _ = writeln!(
-            text,
-            "Machine: {}; load average {} before it began. Commit {}.\n",
-            machine(),
-            self.load_average,
-            commit()
-        );
+    /// The section.
+    pub fn section(&self) -> String {
+        let mut text = circumstances(&self.load_average);
         self.orders(&mut text);
         self.rest(&mut text);
         text
@@ -103,7 +72,7 @@ impl Figures {
 
     fn orders(&self, text: &mut String) {
         text.push_str(
-            "## Orders\n\nTwo lines over 1,000 units, three requests, until confirmed; embedded, on disk, `synchronous=FULL`, \
+            "### Orders\n\nTwo lines over 1,000 units, three requests, until confirmed; embedded, on disk, `synchronous=FULL`, \
              all services on, the driver on the same two cores. Medians of the rounds.\n\n\
              | load | orders/s | p50 ms | p99 ms | rows/order | statements/order | units/order | orders/commit | CPU ms/order |\n\
              |---|---|---|---|---|---|---|---|---|\n",
@@ -136,12 +105,11 @@ impl Figures {
         if let Some(hot) = &self.hot {
             let uniform = self.orders_per_second("card, 512 in flight").max(1);
             let attempts = hot.confirmed + hot.out_of_stock;
-            let took = u64::try_from(hot.took.as_micros()).unwrap_or(u64::MAX).max(1);
-            let rate = attempts * 1_000_000 / took;
+            let rate = hot.attempts_per_second();
             let _ = writeln!(
                 text,
-                "\nOne hot unit, 10,000 pieces, {attempts} attempts, 256 in flight: **{} confirmed**, {} out of stock, \
-                 {rate} attempts/s: {} of the uniform rate with 512 in flight (aim: exactly 10,000, >= 0.8).",
+                "\nOne hot unit, {0} pieces, {attempts} attempts, 256 in flight: **exactly {0} confirmed**, {1} out of stock, \
+                 {rate} attempts/s: {2} of the uniform rate with 512 in flight (aim: >= 0.8).",
                 hot.confirmed,
                 hot.out_of_stock,
                 hundredths(rate, uniform),
@@ -164,7 +132,7 @@ impl Figures {
         });
         let _ = writeln!(
             text,
-            "\n## Ceilings\n\nBare SQLite, rows of 400 bytes, {commit} in a commit as in this run, the shop idle beside it: {rows} rows/s, {} commits/s. \
+            "\n### Ceilings\n\nBare SQLite, rows of 400 bytes, {commit} in a commit as in this run, the shop idle beside it: {rows} rows/s, {} commits/s. \
              The shop with 64 in flight wrote {ours} rows/s: {} of that.",
             rows / commit,
             hundredths(ours, rows),
@@ -183,7 +151,7 @@ impl Figures {
         starts.sort_unstable();
         let _ = writeln!(
             text,
-            "\n## The process\n\n| what | figure | aim |\n|---|---|---|\n| kill -9 to first 200 on the filled shop | {} ms | < 300 |\n\
+            "\n### The process\n\n| what | figure | aim |\n|---|---|---|\n| kill -9 to first 200 on the filled shop | {} ms | < 300 |\n\
              | resident, idle | {} MB | < 60 |\n| resident, after the loads | {} MB | |\n| the program | {} MB | |",
             starts.get(starts.len() / 2).copied().unwrap_or_default(),
             self.idle_bytes / 1_000_000,
@@ -191,52 +159,4 @@ impl Figures {
             self.binary_bytes / 1_000_000,
         );
     }
-}
-
-const HEAD: &str = "# Benchmarks\n\nWritten by `make bench`. Every figure is of one run on one shared machine: \
-    read the ratios, not the numbers.\n\n";
-
-/// Writes a line to the terminal.
-pub fn say(text: &str) {
-    // A benchmark without a reader is still a benchmark.
-    let _ = writeln!(std::io::stdout(), "{text}");
-}
-
-fn median(figures: &[u64]) -> u64 {
-    let mut sorted = figures.to_vec();
-    sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
-}
-
-fn millis(micros: u64) -> String {
-    format!("{}.{:02}", micros / 1000, micros % 1000 / 10)
-}
-
-fn tenths(whole: u64, by: u64) -> String {
-    let tenths = whole * 10 / by.max(1);
-    format!("{}.{}", tenths / 10, tenths % 10)
-}
-
-fn hundredths(whole: u64, by: u64) -> String {
-    let hundredths = whole * 100 / by.max(1);
-    format!("{}.{:02}", hundredths / 100, hundredths % 100)
-}
-
-/// How busy the machine is.
-pub fn load_average() -> String {
-    let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    averages.split(' ').next().unwrap_or_default().to_owned()
-}
-
-fn machine() -> String {
-    let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
-    format!("{cores} cores, {}", model.map_or("unknown", |(_, name)| name))
-}
-
-fn commit() -> String {
-    let asked = std::process::Command::new("git").args(["rev-parse", "--short", "HEAD"]).output();
-    asked
-        .map_or_else(|_| "unknown".into(), |out| String::from_utf8_lossy(&out.stdout).trim().into())
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use axum::Router;
 use axum::routing::get;
+use bench::client::Failure;
 use rusqlite::Connection;
 
-use crate::client::Failure;
 use crate::stopwatch::Stopwatch;
 
 /// Rows a second that bare SQLite writes with the shop's settings: rows of the size of ours, so
