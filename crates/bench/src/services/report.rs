@@ -130,7 +130,7 @@ impl Figures {
             text,
             "Six services, a gateway and the payment provider, each a process; {}, Redis; the driver on the same machine, over \
              HTTP through the gateway. PostgreSQL: `{}`; the rest as it is by default. Medians of {} round(s); in each round `pgbench`, \
-             JetStream and the loads come one after the other. A checkpoint before each.",
+             JetStream and the loads come one after the other, with a checkpoint before each. Before the first, a quarter as many orders that do not count.",
             self.servers,
             self.settings.join("`, `"),
             self.rounds,
