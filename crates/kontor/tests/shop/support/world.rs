@@ -315,6 +315,11 @@ fn configured(
     config.data.postgres = postgres;
     config.http.public_url = Some(format!("http://{address}"));
     config.payment.test_provider = Some(provider::told(provider));
+    config.payment.bank = Some(payment::config::BankAccount {
+        holder: "Tea & Sons".to_owned(),
+        iban: "DE02120300000000202051".to_owned(),
+        bic: None,
+    });
     config.notification.mailbox = Some(folder.join("mail"));
     config.order.payment_methods.push(order::config::PaymentMethod {
         code: "card_single".to_owned(),
