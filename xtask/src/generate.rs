@@ -99,7 +99,8 @@ fn by_the_program(tree: &Tree) -> Result<Made, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".into());
     let output = Command::new(cargo)
-        .args(["run", "--quiet", "-p", "kontor", "--", "reference"])
+        // Not by its package: then it would be compiled with other features than by the tests.
+        .args(["run", "--quiet", "--bin", "kontor", "--", "reference"])
         .arg(folder.path())
         .current_dir(&tree.root)
         .output()

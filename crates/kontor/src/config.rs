@@ -219,11 +219,16 @@ impl Config {
 mod tests {
     use super::*;
 
-    fn with_provider() -> Config {
+    /// One who can be paid in every usual way.
+    fn with_provider_and_account() -> Config {
         let mut config = Config::default();
         config.payment.test_provider = serde_json::from_value(serde_json::json!({
             "url": "http://127.0.0.1:1", "api_key": "a key for the tests of this",
             "webhook_secret": "0123456789abcdef0123456789abcdef",
+        }))
+        .unwrap();
+        config.payment.bank = serde_json::from_value(serde_json::json!({
+            "holder": "Tea & Sons", "iban": "DE02120300000000202051",
         }))
         .unwrap();
         config
@@ -236,10 +241,10 @@ mod tests {
     #[test]
     fn of_the_usual_ways_to_pay_those_are_offered_that_can_be_paid() {
         let mut config = Config::default();
-        assert_eq!(config.complete(), ["card", "card_auto"]);
+        assert_eq!(config.complete(), ["card", "card_auto", "transfer"]);
         config.check().unwrap();
-        assert_eq!(offered(&config), ["on_delivery", "transfer"]);
-        let mut config = with_provider();
+        assert_eq!(offered(&config), ["on_delivery"]);
+        let mut config = with_provider_and_account();
         assert_eq!(config.complete(), [] as [&str; 0]);
         config.check().unwrap();
         assert_eq!(offered(&config), ["card", "card_auto", "on_delivery", "transfer"]);
@@ -277,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_method_that_payment_does_not_know_or_knows_otherwise_is_not_offered() {
-        let mut config = with_provider();
+        let mut config = with_provider_and_account();
         config.check().unwrap();
         config.order.payment_methods[0].terms = contracts::events::PaymentTerms::OnAccount;
         let why = config.check().unwrap_err();
@@ -288,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_transfer_for_which_goods_are_not_held_for_days_is_not_offered() {
-        let mut config = with_provider();
+        let mut config = with_provider_and_account();
         config.warehouse.hold_days.clear();
         let why = config.check().unwrap_err();
         assert!(why.contains("warehouse.hold_days") && why.contains("transfer"), "{why}");

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use bench::ports::free_address;
 use bench::process::{Process, Signal, Spec};
@@ -91,6 +92,13 @@ async fn postgres(folder: &Path, logs: &Path) -> Postgres {
         .unwrap();
     postgres.stop(Signal::Interrupt).await;
     postgres.process.start().unwrap();
+    let is_ready = |said: &str| {
+        let last = |what: &str| said.rfind(what);
+        last("ready to accept connections") > last("database system is shut down")
+    };
+    while !is_ready(&postgres.process.last_words()) {
+        Clock::system().sleep(Duration::from_millis(20)).await;
+    }
     postgres
 }
 
