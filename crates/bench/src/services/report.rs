@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bench::usage::TICKS_PER_SECOND;
 
-use super::yardsticks::{MESSAGE_BYTES, PUBLISHED_AT_ONCE};
+use super::yardsticks::{MESSAGE_BYTES, PGBENCH_STATEMENTS, PUBLISHED_AT_ONCE};
 use crate::document::{circumstances, hundredths, median, millis, tenths};
 use crate::flow::Tally;
 use crate::metrics::Work;
@@ -100,6 +100,15 @@ pub struct Set {
 impl Set {
     fn name(&self) -> &'static str {
         if self.instances == 1 { "one of each" } else { "two of each" }
+    }
+
+    fn pgbench_statements(&self) -> u64 {
+        median(&self.pgbench) * PGBENCH_STATEMENTS
+    }
+
+    /// So much a second, of what the orders of the load with 64 in flight did in all.
+    fn a_second(&self, all: u64) -> u64 {
+        all * self.few.tally.per_second() / self.few.orders()
     }
 
     fn loads(&self) -> [(&'static str, &Load); 3] {
@@ -205,27 +214,35 @@ impl Figures {
         let _ = writeln!(
             text,
             "\n### Ceilings of the servers\n\nJetStream: messages of {MESSAGE_BYTES} bytes into a stream on disk, {PUBLISHED_AT_ONCE} waiting for \
-             their acknowledgement; the server decides when it syncs, for the shop as for this.\n\n\
+             their acknowledgement; the server decides when it syncs, for the shop as for this. A transaction of `pgbench` is {PGBENCH_STATEMENTS} statements, BEGIN and END \
+             among them, each a round trip. The shop: 64 in flight.\n\n\
              | | {} |\n|---|{}",
             self.columns(|set| set.name().to_owned()),
             "---|".repeat(self.sets.len()),
         );
-        let load = |set: &Set| set.few.costs.published * set.few.tally.per_second();
-        for (what, figures) in [
-            ("`pgbench`, transactions/s", self.columns(|set| median(&set.pgbench).to_string())),
-            ("JetStream, messages/s", self.columns(|set| median(&set.jetstream).to_string())),
-            (
-                "the shop with 64 in flight, messages/s",
-                self.columns(|set| (load(set) / set.few.orders()).to_string()),
-            ),
-            (
-                "of JetStream's",
-                self.columns(|set| {
-                    hundredths(load(set) / set.few.orders(), median(&set.jetstream))
-                }),
-            ),
-        ] {
-            let _ = writeln!(text, "| {what} | {figures} |");
+        let rows: [(&str, &dyn Fn(&Set) -> String); 9] = [
+            ("`pgbench`, transactions/s", &|set| median(&set.pgbench).to_string()),
+            ("`pgbench`, statements/s", &|set| set.pgbench_statements().to_string()),
+            ("the shop, statements/s", &|set| {
+                set.a_second(set.few.costs.work().statements).to_string()
+            }),
+            ("of `pgbench`'s", &|set| {
+                hundredths(set.a_second(set.few.costs.work().statements), set.pgbench_statements())
+            }),
+            ("the shop, round trips/s", &|set| {
+                set.a_second(set.few.costs.work().round_trips).to_string()
+            }),
+            ("of `pgbench`'s", &|set| {
+                hundredths(set.a_second(set.few.costs.work().round_trips), set.pgbench_statements())
+            }),
+            ("JetStream, messages/s", &|set| median(&set.jetstream).to_string()),
+            ("the shop, messages/s", &|set| set.a_second(set.few.costs.published).to_string()),
+            ("of JetStream's", &|set| {
+                hundredths(set.a_second(set.few.costs.published), median(&set.jetstream))
+            }),
+        ];
+        for (what, figure) in rows {
+            let _ = writeln!(text, "| {what} | {} |", self.columns(figure));
         }
     }
 

@@ -20,6 +20,8 @@ pub const JETSTREAM_MESSAGES: u64 = 50_000;
 pub const MESSAGE_BYTES: usize = 1_000;
 /// So many publications wait for their acknowledgement at once.
 pub const PUBLISHED_AT_ONCE: usize = 1_000;
+/// So many statements a transaction of pgbench has.
+pub const PGBENCH_STATEMENTS: u64 = 7;
 /// The database of pgbench has so many branches.
 const SCALE: &str = "16";
 const DATABASE: &str = "pgbench";
@@ -104,7 +106,7 @@ pub async fn messages_per_second(nats: SocketAddr, messages: u64) -> Result<u64,
         if waiting.len() == PUBLISHED_AT_ONCE
             && let Some(acknowledged) = waiting.pop_front()
         {
-            IntoFuture::into_future(acknowledged).await?;
+            acknowledged.await?;
         }
         waiting.push_back(jetstream.publish(name.clone(), body.clone()).await?);
     }

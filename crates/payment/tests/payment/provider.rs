@@ -48,11 +48,11 @@ async fn wired(patience: Duration) -> Wired {
     spawn("shop", async move {
         platform::http::serve(at_shop, app, &Limits::default(), stopping).await
     });
-    let http = client().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let http = browser().redirect(reqwest::redirect::Policy::none()).build().unwrap();
     Wired { shop, provider_url, stop, http }
 }
 
-fn client() -> reqwest::ClientBuilder {
+fn browser() -> reqwest::ClientBuilder {
     let tls = platform::tls::client(None).unwrap();
     reqwest::Client::builder().tls_backend_preconfigured(tls).no_proxy()
 }
@@ -144,7 +144,7 @@ async fn a_provider_that_is_started_anew_remembers_what_its_journal_holds() {
         let server = spawn("test provider", async move { serve(listener, config, stopping).await });
         // The first client of a process settles which cryptography is used.
         Client::new(&url, "key", SECRET, Duration::from_secs(5), Duration::ZERO).unwrap();
-        let http = client().build().unwrap();
+        let http = browser().build().unwrap();
         if round == 0 {
             let call = serde_json::json!({
                 "call": "create", "key": "k", "amount": {"amount_minor": 5, "currency": "EUR"},
