@@ -131,6 +131,9 @@ pub struct Figures {
     pub sets: Vec<Set>,
 }
 
+/// How a figure is made of what was measured.
+type Figure = fn(&Set) -> String;
+
 impl Figures {
     /// The section.
     pub fn section(&self) -> String {
@@ -220,24 +223,24 @@ impl Figures {
             self.columns(|set| set.name().to_owned()),
             "---|".repeat(self.sets.len()),
         );
-        let rows: [(&str, &dyn Fn(&Set) -> String); 9] = [
-            ("`pgbench`, transactions/s", &|set| median(&set.pgbench).to_string()),
-            ("`pgbench`, statements/s", &|set| set.pgbench_statements().to_string()),
-            ("the shop, statements/s", &|set| {
+        let rows: [(&str, Figure); 9] = [
+            ("`pgbench`, transactions/s", |set| median(&set.pgbench).to_string()),
+            ("`pgbench`, statements/s", |set| set.pgbench_statements().to_string()),
+            ("the shop, statements/s", |set| {
                 set.a_second(set.few.costs.work().statements).to_string()
             }),
-            ("of `pgbench`'s", &|set| {
+            ("of `pgbench`'s", |set| {
                 hundredths(set.a_second(set.few.costs.work().statements), set.pgbench_statements())
             }),
-            ("the shop, round trips/s", &|set| {
+            ("the shop, round trips/s", |set| {
                 set.a_second(set.few.costs.work().round_trips).to_string()
             }),
-            ("of `pgbench`'s", &|set| {
+            ("of `pgbench`'s", |set| {
                 hundredths(set.a_second(set.few.costs.work().round_trips), set.pgbench_statements())
             }),
-            ("JetStream, messages/s", &|set| median(&set.jetstream).to_string()),
-            ("the shop, messages/s", &|set| set.a_second(set.few.costs.published).to_string()),
-            ("of JetStream's", &|set| {
+            ("JetStream, messages/s", |set| median(&set.jetstream).to_string()),
+            ("the shop, messages/s", |set| set.a_second(set.few.costs.published).to_string()),
+            ("of JetStream's", |set| {
                 hundredths(set.a_second(set.few.costs.published), median(&set.jetstream))
             }),
         ];
