@@ -76,8 +76,9 @@ pub struct Options {
     /// How long a shopper rests between two orders, in milliseconds.
     #[arg(long, default_value_t = 200)]
     pub pause_ms: u64,
-    /// How long it may take until nothing is under way any more, in seconds.
-    #[arg(long, default_value_t = 60)]
+    /// How long it may take until nothing is under way any more, in seconds. What an instance was
+    /// doing outside when it was killed is under its lease for two minutes.
+    #[arg(long, default_value_t = 150)]
     pub rest: u64,
     /// Where the report goes; beside it one for machines. Nowhere unless named.
     #[arg(long)]

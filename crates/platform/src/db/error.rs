@@ -94,11 +94,6 @@ impl Error {
         }
     }
 
-    /// Whether the database was out of order, and has certainly done nothing.
-    pub(crate) fn nothing_happened(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Full)
-    }
-
     pub(crate) fn statement(
         sql: &str,
         source: impl std::error::Error + Send + Sync + 'static,

@@ -331,9 +331,10 @@ impl Loop {
         loop {
             let Err(error) = self.host.record(done.clone()).await else { return };
             self.failed("recording effects", &error).await;
-            // What cannot be recorded stays under its lease and is performed again when that ends:
-            // with the same key, so that it happens once.
-            if !error.nothing_happened() || self.stopping() || self.clock.now() >= until {
+            // If it was recorded and nobody learnt of it, it is not under this lease any more, and
+            // recording it again does nothing. What cannot be recorded stays under its lease and is
+            // performed again when that ends: with the same key, so that it happens once.
+            if !error.is_environment() || self.stopping() || self.clock.now() >= until {
                 return;
             }
         }
