@@ -8,6 +8,7 @@ use std::time::Duration;
 use platform::bus::Bus;
 use platform::clock::Clock;
 use platform::config::Secret;
+use platform::db::Db;
 use platform::http::{HttpContext, HttpSettings, Limits, Readiness, internal, serve};
 use platform::service::{Host, Runtime, RuntimeConfig};
 use platform::tasks::{CancellationToken, Tasks};
@@ -17,11 +18,14 @@ use tokio::net::TcpListener;
 use crate::cli::Run;
 use crate::config::{Config, Http};
 use crate::parts::Parts;
-use crate::shop::{Shop, kept_secret};
+use crate::shop::{Shop, database_of, kept_secret};
 use crate::{Failure, Outcome, demo, gateway, gauges, site};
 
 /// How often the time is compared with that of the database.
 const AGREE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long to wait for the server of a database: longer than one takes to start, or to recover.
+const DATABASE_AWAITED: Duration = Duration::from_secs(120);
 
 /// Starts what is asked for, and ends when the process is told to.
 ///
@@ -163,6 +167,12 @@ async fn open(
         demo::configure(&mut config)?;
     } else if let Err(why) = config.payment.check_seller() {
         tracing::warn!("payment.{why}");
+    }
+    if let Some(postgres) = &config.data.postgres {
+        for service in &parts.services {
+            Db::await_postgres(&database_of(postgres, *service), *service, DATABASE_AWAITED)
+                .await?;
+        }
     }
     let shop = Shop::open_part(config, &parts.services).await?;
     let mut staff = shop.config.staff.clone();

@@ -181,6 +181,32 @@ impl Db {
         Ok(db)
     }
 
+    /// Waits until the server of `source`'s database answers, for `patience` at most: it may be
+    /// starting itself.
+    ///
+    /// # Errors
+    /// When it does not answer in time, or answers that it will not.
+    pub async fn await_postgres(
+        told: &PostgresConfig,
+        source: Source,
+        patience: Duration,
+    ) -> Result<()> {
+        const PAUSE: Duration = Duration::from_secs(1);
+        let clock = Clock::system();
+        let until = clock.now().plus(patience);
+        loop {
+            match Postgres::session(told, source).await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_environment() && clock.now() < until => {
+                    let service = source.name();
+                    tracing::warn!(service, ?error, "the database is not reached: waiting for it");
+                    clock.sleep(PAUSE).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// Lets the service's clock tell the time of the server, which all instances share. Who has a file
     /// has it alone.
     ///

@@ -1,17 +1,25 @@
 //! The parts of a shop as processes of their own behind a gateway: together they answer as one, and
 //! one that is down takes nothing else with it.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bench::ports::free_address;
 use contracts::Source;
 use http::Method;
+use kontor::config::Postgres;
+use platform::clock::Clock;
+use platform::config::Credential;
+use platform::tasks;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::Answer;
 use crate::support::apart::{Apart, clerk};
 use crate::support::program::{Client, said};
 use crate::support::shopper::{address, text};
-use crate::support::world::PATIENCE;
+use crate::support::world::{PATIENCE, databases};
 
 async fn get(client: &mut Client, path: &str) -> Answer {
     client.send(Method::GET, path, &[clerk()], "").await.unwrap()
@@ -153,6 +161,37 @@ async fn a_service_that_is_down_takes_nothing_else_with_it() {
     apart.until("/api/v1/orders", |answer| answer.problem() == "503 unavailable").await;
     let _orders = apart.start(Source::Order, 0).await;
     apart.until("/api/v1/orders", |answer| answer.status == 200).await;
+}
+
+/// Passes on, from now on, what is said to `here` to the server, and its answers.
+async fn pass_on(here: SocketAddr, server: String) {
+    let listener = TcpListener::bind(here).await.unwrap();
+    tasks::spawn("line", async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let server = server.clone();
+            tasks::spawn("connection", async move {
+                let mut server = TcpStream::connect(server).await.unwrap();
+                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
+            });
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_starts_before_its_database_waits_for_it() {
+    let postgres = databases("_{service}").await;
+    let url = postgres.url.reveal().to_owned();
+    let (before, rest) = url.split_once('@').unwrap();
+    let (server, after) = rest.split_once('/').unwrap();
+    let late = free_address();
+    let url = Credential::new(format!("{before}@{late}/{after}"));
+    let apart = Apart::reaching(1, Postgres { url, ..postgres });
+    let database = async {
+        Clock::system().sleep(Duration::from_millis(1_500)).await;
+        pass_on(late, server.to_owned()).await;
+    };
+    // It is ready when it is started.
+    let (_customer, ()) = tokio::join!(apart.start(Source::Customer, 0), database);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -164,6 +164,11 @@ pub(super) fn panicked(panic: &(dyn Any + Send)) -> Error {
     Error::Panicked(text.unwrap_or_else(|| "without a message".to_owned()))
 }
 
+/// What is said in a way that cannot be read (such as a certificate that nothing vouches for) will
+/// be said again.
 fn is_io(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
+    let source = std::error::Error::source(error);
+    source
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .is_some_and(|error| error.kind() != std::io::ErrorKind::InvalidData)
 }

@@ -134,7 +134,8 @@ fn answers_of_the_edge(operation: &Operation) -> Vec<(&'static str, &'static str
             match parameter.parameter_in {
                 ParameterIn::Path => names = true,
                 ParameterIn::Query | ParameterIn::QueryString => asks = true,
-                // What a header can do wrong, the handler says: it is the one who reads it.
+                ParameterIn::Header if parameter.name == "Idempotency-Key" => asks = true,
+                // What another header can do wrong, the handler says: it is the one who reads it.
                 ParameterIn::Header | ParameterIn::Cookie => {}
             }
         }

@@ -62,9 +62,13 @@ pub struct Apart {
 impl Apart {
     /// A shop that may have so many instances of each service. None is started.
     pub async fn new(count: usize) -> Self {
+        Self::reaching(count, databases("_{service}").await)
+    }
+
+    /// The same, with its databases where it is told.
+    pub fn reaching(count: usize, postgres: Postgres) -> Self {
         let nats = std::env::var("NATS_URL");
         let nats = nats.expect("set NATS_URL, or run this under scripts/with-nats");
-        let postgres = databases("_{service}").await;
         // Tests share a server and are not to hear each other.
         let prefix = shop(&postgres);
         let others = format!("[nats]\nservers = [\"{nats}\"]\nprefix = \"{prefix}\"\n");
