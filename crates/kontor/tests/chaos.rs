@@ -1,18 +1,33 @@
-//! A bounded version of `make chaos`: every kind of real fault once, under load.
+//! Bounded versions of `make chaos`: every kind of real fault once, under load; and a cluster of NATS
+//! servers that loses one after the other.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use chaos::Options;
+use chaos::{Options, Report};
 use clap::Parser;
+
+/// Breaks a shop as it is told; every promise was kept, or this fails.
+async fn breaks(how: &str) -> Report {
+    let program = env!("CARGO_BIN_EXE_kontor");
+    let options = ["chaos", "--program", program].into_iter().chain(how.split(' '));
+    let report = chaos::run(&Options::parse_from(options)).await.unwrap();
+    assert!(report.is_clean(), "{}", report.page().unwrap());
+    report
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_killed_cut_stopped_or_lost_no_promise_is_broken() {
-    let program = env!("CARGO_BIN_EXE_kontor");
-    let bounded = "--kills 4 --orders 100 --lasting 2 --away 3 --between-ms 300 --minutes 3";
-    let options = ["chaos", "--program", program].into_iter().chain(bounded.split(' '));
-    let report = chaos::run(&Options::parse_from(options)).await.unwrap();
-    assert!(report.is_clean(), "{}", report.page().unwrap());
+    let how = "--kills 4 --orders 100 --lasting 2 --away 3 --between-ms 300 --minutes 3";
+    let report = breaks(how).await;
     let kinds = report.recoveries.len();
     assert!(kinds >= 21, "{kinds} kinds of faults");
     assert!(report.kills >= 4 && report.accepted >= 100, "{}", report.page().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_three_nats_servers_any_may_be_killed() {
+    let only = "--nats-servers 3 --only nats-killed,nats-store-lost,nats-killed,nats-killed";
+    let report =
+        breaks(&format!("{only} --orders 30 --lasting 2 --between-ms 300 --minutes 2")).await;
+    assert!(report.recoveries.len() == 2 && report.accepted >= 30, "{}", report.page().unwrap());
 }

@@ -59,11 +59,12 @@ async fn the_last_piece_is_sold_once(engine: Engine) {
     world.rests().await;
     let mut ends = Vec::new();
     for (shopper, id) in shoppers.iter().zip(&ids) {
-        ends.push(text(&shopper.order(id).await["status"]));
+        let order = shopper.order(id).await;
+        ends.push((text(&order["status"]), order["reason"].to_string()));
     }
     ends.sort();
-    assert_eq!(ends[0], "confirmed");
-    assert!(ends[1..].iter().all(|end| end == "failed"), "{ends:?}");
+    assert_eq!(ends[0].0, "confirmed", "{ends:?}");
+    assert!(ends[1..].iter().all(|(end, _)| end == "failed"), "{ends:?}");
     assert_eq!(world.stock("A").await, (1, 1));
     world.close().await;
 }
