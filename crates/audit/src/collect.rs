@@ -10,6 +10,7 @@ mod backlog;
 mod money;
 mod orders;
 mod stock;
+mod unheard;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,8 @@ use notification::store::Page;
 use platform::db::{Db, Result};
 
 use crate::facts::{Facts, Message};
+
+pub use unheard::unheard;
 
 /// The databases of a shop.
 #[derive(Debug, Clone)]

@@ -388,19 +388,21 @@ pub struct Message {
     pub is_mailed: bool,
 }
 
-/// What a service's inbox holds.
+/// What a service's inbox holds, or what is on the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Backlog {
     /// Whose.
     pub service: String,
     /// `event`, `timer` or `effect`.
     pub kind: String,
-    /// `waiting`, `trying` or `parked`.
+    /// `waiting`, `trying` or `parked`; `on the way` if another has said it and the inbox does not
+    /// know it.
     pub state: String,
     /// How many.
     pub count: i64,
-    /// Since when the first of them is there; for timers, since when it has been due.
+    /// Since when the first of them is there; for timers, since when it has been due; for events on
+    /// the way, since when it is said.
     pub since: Timestamp,
-    /// Why, for what is parked: the first of them.
+    /// Why, for what is parked: the first of them. For what is on the way: which that is.
     pub why: String,
 }

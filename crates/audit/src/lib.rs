@@ -17,6 +17,6 @@ mod collect;
 pub mod facts;
 pub mod invariants;
 
-pub use collect::{Databases, collect};
+pub use collect::{Databases, collect, unheard};
 pub use facts::Facts;
 pub use invariants::{Violation, always, at_rest, for_people, live, orders_nobody_took};

@@ -10,11 +10,11 @@ use std::time::Duration;
 use bench::client::Failure;
 use bench::usage;
 
-use crate::flow::{self, ON_DELIVERY, UNIFORM};
+use crate::flow::{ON_DELIVERY, UNIFORM};
 use crate::{Options, document};
 
 pub use ceiling::hello;
-use report::{Figures, Load};
+use report::{FEW, Figures, Load, MANY};
 use shop::BenchShop;
 
 /// Measures it; answers what came of it.
@@ -26,15 +26,46 @@ pub async fn measure(options: &Options) -> Result<String, Failure> {
     let mut figures = Figures {
         binary_bytes: std::fs::metadata(&program)?.len(),
         load_average: document::load_average(),
+        rounds: options.rounds,
         ..Figures::default()
     };
     let mut shop = BenchShop::open(&program).await?;
+    shop.settle().await?;
     figures.idle_bytes = usage::resident_bytes(shop.served.id());
 
+    let mut first = closed(options, &shop, &mut figures).await?;
+    for name in [FEW, MANY] {
+        let half = (figures.orders_per_second(name) / 2).max(1);
+        let open = shop.open_loop(half, first, Duration::from_secs(15)).await?;
+        first += 1_000_000;
+        document::say(&format!("open loop at {half}/s: p99 {} us", open.micros_at(99)));
+        figures.open.push((name, half, open));
+    }
+    figures.peak_bytes = usage::peak_resident_bytes(shop.served.id());
+
+    let hot = shop.hot(options.pieces(), 256, first, options.attempts).await?;
+    document::say(&format!("hot: {} confirmed, {} orders/s", hot.confirmed, hot.per_second()));
+    figures.hot = Some(hot);
+
+    pages_of(options, &shop, &mut figures).await?;
+    for _ in 0..5 {
+        shop.restart().await?;
+        figures.starts.push(shop.served.ready_after);
+    }
+    Ok(figures.section())
+}
+
+/// The closed loads, and bare SQLite right after the first. Answers the number of the next order.
+async fn closed(
+    options: &Options,
+    shop: &BenchShop,
+    figures: &mut Figures,
+) -> Result<u64, Failure> {
+    let filled = ceiling::counts(&shop.file())?;
     let mut first = 0;
     for (name, habit, in_flight) in [
-        ("card, 64 in flight", UNIFORM, 64),
-        ("card, 512 in flight", UNIFORM, 512),
+        (FEW, UNIFORM, 64),
+        (MANY, UNIFORM, 512),
         ("on delivery, 64 in flight", ON_DELIVERY, 64),
         ("on delivery, 512 in flight", ON_DELIVERY, 512),
     ] {
@@ -46,35 +77,13 @@ pub async fn measure(options: &Options) -> Result<String, Failure> {
         let load = median(rounds);
         document::say(&format!("{name}: {} orders/s", load.tally.per_second()));
         figures.loads.push((name, load));
+        if name == FEW {
+            // Its own rows are the newest now.
+            let commit = figures.rows_per_commit();
+            figures.sqlite_rows = ceiling::sqlite_rows_per_second(&shop.file(), &filled, commit)?;
+        }
     }
-    figures.loaded_bytes = usage::resident_bytes(shop.served.id());
-
-    let half = figures.orders_per_second("card, 64 in flight") / 2;
-    let open =
-        flow::open(shop.served.address, UNIFORM, half.max(1), first, Duration::from_secs(15))
-            .await?;
-    first += 1_000_000;
-    document::say(&format!("open loop at {half}/s: p99 {} us", open.micros_at(99)));
-    figures.open = Some((half, open));
-
-    let hot = shop.hot(options.pieces(), 256, first, options.attempts).await?;
-    document::say(&format!("hot: {} confirmed, {} orders/s", hot.confirmed, hot.per_second()));
-    figures.hot = Some(hot);
-
-    pages_of(options, &shop, &mut figures).await?;
-    figures.commits = shop.work().await?;
-    let rows_per_commit = figures.rows_per_commit();
-    let folder = tempfile::tempdir()?;
-    figures.sqlite_rows = ceiling::sqlite_rows_per_second(
-        folder.path(),
-        rows_per_commit,
-        200_000 / rows_per_commit.max(1),
-    )?;
-    for _ in 0..5 {
-        shop.restart().await?;
-        figures.starts.push(shop.served.ready_after);
-    }
-    Ok(figures.section())
+    Ok(first)
 }
 
 async fn pages_of(

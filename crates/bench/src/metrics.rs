@@ -2,8 +2,18 @@
 
 use std::net::SocketAddr;
 use std::ops::AddAssign;
+use std::time::Duration;
 
 use bench::client::{Client, Failure};
+use platform::clock::Clock;
+
+use crate::stopwatch::Stopwatch;
+
+/// So long everything that follows from a load may take.
+const REST: Duration = Duration::from_secs(120);
+/// Nothing follows any more once so few rows are written within [`LOOK`].
+const ROWS_AT_REST: u64 = 10;
+const LOOK: Duration = Duration::from_secs(2);
 
 /// Work that databases did.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,6 +68,32 @@ impl AddAssign for Work {
         self.units += other.units;
         self.batches += other.batches;
     }
+}
+
+/// Waits until everything has come of what was done in these processes. Answers how long it took.
+///
+/// # Errors
+/// When there is no end of it, or one does not answer.
+pub async fn settle(inside: &[SocketAddr]) -> Result<Duration, Failure> {
+    let watch = Stopwatch::start();
+    let mut before = rows(inside).await?;
+    while watch.elapsed() < REST {
+        Clock::system().sleep(LOOK).await;
+        let now = rows(inside).await?;
+        if now - before <= ROWS_AT_REST {
+            return Ok(watch.elapsed().saturating_sub(LOOK));
+        }
+        before = now;
+    }
+    Err(format!("there is no rest after {REST:?}").into())
+}
+
+async fn rows(inside: &[SocketAddr]) -> Result<u64, Failure> {
+    let mut rows = 0;
+    for process in inside {
+        rows += Work::of(*process).await?.rows;
+    }
+    Ok(rows)
 }
 
 /// A whole number out of a page of metrics, summed over labels; nothing if it is not there.

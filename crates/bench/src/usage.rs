@@ -10,6 +10,11 @@ pub fn resident_bytes(id: u32) -> u64 {
     kilobytes(id, "status", "VmRSS:") * 1024
 }
 
+/// The most bytes of a process that have been in memory at once so far.
+pub fn peak_resident_bytes(id: u32) -> u64 {
+    kilobytes(id, "status", "VmHWM:") * 1024
+}
+
 /// The bytes in memory of a process and all that descend from it; what they share is counted once.
 pub fn resident_bytes_of_tree(id: u32) -> u64 {
     let ids = tree(id);

@@ -245,7 +245,7 @@ pub async fn name_categories<'a>(
         all.into_iter().filter(|path| !names.contains_key(path)).collect();
     add_categories(tx, &unnamed).await?;
     let rows = names.iter().map(|(path, name)| params![path.as_str(), name]);
-    let changed = tx.execute_many(NAME_CATEGORY, rows, Expect::AtMostOne).await?;
+    let changed = tx.execute_each(NAME_CATEGORY, rows, Expect::AtMostOne).await?;
     Ok(names.iter().zip(changed).filter(|(_, rows)| *rows == 1).map(|(named, _)| named).collect())
 }
 

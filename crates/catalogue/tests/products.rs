@@ -8,9 +8,10 @@ use contracts::EventData;
 use contracts::events::{ProductPublished, ProductWithdrawn};
 use futures_util::future::join_all;
 use platform::clock::Clock;
+use platform::db::Work;
 use platform::testing;
-use serde_json::json;
-use shop::{product, shop_on, shops, shops_going_by};
+use serde_json::{Value, json};
+use shop::{Shop, product, shop_on, shops, shops_going_by};
 
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 
@@ -441,5 +442,54 @@ async fn the_present_state_is_said_anew_for_whoever_starts_late() {
         assert_eq!(said[before..], ["product.published.v1", "product.withdrawn.v1"]);
         let events = testing::published(&shop.db).await;
         assert_eq!(events[before].version, 2, "the version is the product's, not a new one");
+    }
+}
+
+/// Statements, rows written and units committed since.
+fn done(shop: &Shop, before: Work) -> (u64, u64, u64) {
+    let Work { statements, rows_written, commits, .. } = shop.db.work().since(before);
+    (statements, rows_written, commits)
+}
+
+#[tokio::test]
+async fn each_change_of_a_product_costs_so_many_statements_and_rows() {
+    for shop in shops().await {
+        let clerk = async |method: &str, path: &str, body: Option<Value>| {
+            let before = shop.db.work();
+            let answer = shop.clerk(method, path, body).await;
+            assert!(answer.status < 300, "{}", answer.body);
+            (done(&shop, before), answer.body)
+        };
+        let candle = |price| Some(product("candle", "gifts", price));
+        let (cost, made) = clerk("POST", "/products", candle(499)).await;
+        assert_eq!(cost, (8, 6, 1));
+        let path = format!("/products/{}", made["id"].as_str().unwrap());
+        assert_eq!(clerk("POST", &format!("{path}/publish"), None).await.0, (4, 3, 1));
+        assert_eq!(clerk("PUT", &path, candle(599)).await.0, (6, 3, 1));
+        assert_eq!(clerk("POST", &format!("{path}/withdraw"), None).await.0, (4, 3, 1));
+        assert_eq!(clerk("GET", &path, None).await.0, (1, 0, 0));
+        assert_eq!(clerk("GET", &format!("{path}/history"), None).await.0, (2, 0, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_twenty_products_takes_as_many_statements_as_a_page_of_one() {
+    for shop in shops().await {
+        for n in 0..20 {
+            shop.on_sale(&format!("p{n}"), "gifts", 1).await;
+        }
+        for list in ["/products?", "/products?category=gifts&"] {
+            for items in [1, 20] {
+                let before = shop.db.work();
+                let page = shop.get(&format!("{list}limit={items}")).await;
+                assert_eq!(done(&shop, before), (1, 0, 0), "{list}");
+                assert_eq!(page.body["items"].as_array().unwrap().len(), items);
+            }
+        }
+        for (path, statements) in [("/products/p0", 1), ("/categories", 2)] {
+            let before = shop.db.work();
+            assert_eq!(shop.get(path).await.status, 200);
+            assert_eq!(done(&shop, before), (statements, 0, 0), "{path}");
+        }
     }
 }

@@ -45,6 +45,8 @@ pub enum Fault {
     NatsKilled,
     /// NATS gone for longer.
     NatsAway,
+    /// One of several NATS servers is down, and stays so until an order has gone through without it.
+    NatsOneDown,
     /// NATS killed, its store deleted, started empty.
     NatsStoreLost,
     /// PostgreSQL's writes are refused for want of room, as on a full disk (injected by a tracer).
@@ -77,13 +79,14 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind but the plain kill, of which there are many.
-    pub const OTHERS: [Self; 20] = [
+    pub const OTHERS: [Self; 21] = [
         Self::ServiceKilled,
         Self::InstanceFrozen,
         Self::PostgresFast,
         Self::PostgresImmediate,
         Self::NatsKilled,
         Self::NatsAway,
+        Self::NatsOneDown,
         Self::NatsStoreLost,
         Self::PostgresDiskFull,
         Self::PostgresFsyncFails,
@@ -110,6 +113,9 @@ impl Fault {
             Self::PostgresImmediate => "PostgreSQL restarted, immediate (a crash)",
             Self::NatsKilled => "a NATS server killed and restarted",
             Self::NatsAway => "a NATS server gone for longer",
+            Self::NatsOneDown => {
+                "one of three NATS servers down: until an order is confirmed without it"
+            }
             Self::NatsStoreLost => "a NATS server's store deleted",
             Self::PostgresDiskFull => "PostgreSQL's disk full (writes refused with ENOSPC)",
             Self::PostgresFsyncFails => "PostgreSQL's fsync fails (EIO)",
@@ -153,6 +159,8 @@ pub struct Injector {
     pub faketime: Option<PathBuf>,
     /// Whether there is a tracer, and it may be used.
     pub tracer: bool,
+    /// How often one of several NATS servers was left down: they take turns.
+    pub left_down: usize,
 }
 
 impl Injector {
@@ -174,7 +182,8 @@ impl Injector {
         let is_of_tracer = matches!(fault, Fault::PostgresDiskFull | Fault::PostgresFsyncFails);
         let is_of_redis = matches!(fault, Fault::RedisFlushed | Fault::RedisAway);
         let is_of_time = matches!(fault, Fault::ClockAhead | Fault::ClockBehind);
-        (!is_of_redis || shop.redis.is_some())
+        (fault != Fault::NatsOneDown || shop.nats.len() > 1)
+            && (!is_of_redis || shop.redis.is_some())
             && (!is_of_time || self.faketime.is_some())
             && (!is_of_tracer || self.tracer)
     }
@@ -195,7 +204,7 @@ impl Injector {
         .collect()
     }
 
-    /// Does it, waits, and undoes it.
+    /// Does it, waits, and undoes it, but for what [`Self::mend`] does.
     ///
     /// # Errors
     /// When what was ended cannot be started again.
@@ -208,6 +217,11 @@ impl Injector {
             Fault::PostgresImmediate => self.restart_postgres(shop, Signal::Quit).await,
             Fault::NatsKilled | Fault::NatsAway | Fault::NatsStoreLost => {
                 self.restart_nats(shop, fault).await
+            }
+            Fault::NatsOneDown => {
+                let number = self.left_down % shop.nats.len();
+                shop.nats[number].process.kill();
+                Ok(())
             }
             Fault::PostgresDiskFull => self.inject_into_postgres(shop, DISK_FULL).await,
             Fault::PostgresFsyncFails => self.inject_into_postgres(shop, FSYNC_FAILS).await,
@@ -337,6 +351,21 @@ impl Injector {
         }
         shop.postgres.until_answers().await?;
         Ok(())
+    }
+
+    /// Starts again what was left down.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub async fn mend(&mut self, shop: &mut Shop, fault: Fault) -> Result<(), Failure> {
+        if fault != Fault::NatsOneDown {
+            return Ok(());
+        }
+        let number = self.left_down % shop.nats.len();
+        self.left_down += 1;
+        shop.nats[number].process.start()?;
+        // It has to catch up before the next may go.
+        shop.wait(2 * self.spans.short).await
     }
 
     async fn restart_nats(&mut self, shop: &mut Shop, fault: Fault) -> Result<(), Failure> {

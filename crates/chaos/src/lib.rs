@@ -25,6 +25,7 @@ use rand::{RngExt, SeedableRng};
 
 use faults::{Fault, Injector, Spans, faketime, tracer};
 use people::{Doors, Ledger, Outside, PLAIN, buy, fill, open_doors, until};
+pub use proxy::Proxy;
 pub use report::Report;
 use shop::Shop;
 
@@ -77,8 +78,8 @@ pub struct Options {
     #[arg(long, default_value_t = 200)]
     pub pause_ms: u64,
     /// How long it may take until nothing is under way any more, in seconds. What an instance was
-    /// doing outside when it was killed is under its lease for two minutes.
-    #[arg(long, default_value_t = 150)]
+    /// doing outside when it was killed is under its lease for 50 seconds.
+    #[arg(long, default_value_t = 120)]
     pub rest: u64,
     /// Where the report goes; beside it one for machines. Nowhere unless named.
     #[arg(long)]
@@ -173,6 +174,7 @@ fn injector(cli: &Options, random: StdRng) -> Injector {
         ready: Vec::new(),
         faketime: faketime(),
         tracer: tracer(),
+        left_down: 0,
     }
 }
 
@@ -194,9 +196,11 @@ async fn break_things(
     let doors = Doors { gateways: shop.gateways.clone(), provider: shop.provider };
     for number in 0_u64.. {
         if clock.now() > end {
-            let missing = format!("{} faults of the plan", plan.len());
-            say(&format!("time is up: {missing} were not done"));
-            return Ok(());
+            let (missing, wanted) = (plan.len(), cli.orders);
+            let accepted = ledger.count();
+            let done =
+                format!("{missing} faults of the plan not done, {accepted} of {wanted} orders");
+            return Err(format!("time was up: {done}").into());
         }
         let fault = match plan.pop() {
             Some(fault) => fault,
@@ -211,6 +215,7 @@ async fn break_things(
         injector.inject(shop, fault).await?;
         let probe = Outside::new(&doors, ledger, 1);
         let recovery = recovered(shop, probe, number).await?;
+        injector.mend(shop, fault).await?;
         say(&format!(
             "{fault:?}: recovered after {recovery:?}; {} orders, {} kills",
             ledger.count(),

@@ -11,7 +11,7 @@ use contracts::{EventData, OrderId};
 use customer::{Customers, routes, store};
 use http_body_util::BodyExt;
 use platform::clock::Clock;
-use platform::db::Db;
+use platform::db::{Db, Work};
 use platform::http::HttpContext;
 use platform::service::{Host, Hosted};
 use platform::testing;
@@ -202,4 +202,32 @@ fn the_events_it_says_are_its_own() {
         assert_eq!(kind.source, Customers::SOURCE);
     }
     assert_eq!(Customers::REACTIONS[0].on, OrderPlaced::KIND);
+}
+
+/// Statements, rows written and units committed since.
+fn done(shop: &Shop, before: Work) -> (u64, u64, u64) {
+    let Work { statements, rows_written, commits, .. } = shop.db.work().since(before);
+    (statements, rows_written, commits)
+}
+
+#[tokio::test]
+async fn a_page_of_twenty_people_takes_as_many_statements_as_a_page_of_one() {
+    for shop in shops().await {
+        for n in 0..20 {
+            shop.order(&format!("c{n}@x.example"), "A 1", n).await;
+        }
+        let mut id = String::new();
+        for items in [1, 20] {
+            let before = shop.db.work();
+            let page = shop.support(&format!("/customers?limit={items}")).await;
+            assert_eq!(done(&shop, before), (1, 0, 0));
+            assert_eq!(page["items"].as_array().unwrap().len(), items);
+            page["items"][0]["id"].as_str().unwrap().clone_into(&mut id);
+        }
+        for path in [format!("/customers/{id}"), "/customers?email=c3@x.example".to_owned()] {
+            let before = shop.db.work();
+            shop.support(&path).await;
+            assert_eq!(done(&shop, before), (1, 0, 0), "{path}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::time::Duration;
 
-use audit::{Databases, Violation, at_rest, collect, for_people, live};
+use audit::{Databases, Facts, Violation, at_rest, collect, for_people, live, unheard};
 use contracts::Source;
 use platform::clock::Clock;
 use platform::db::Db;
@@ -68,8 +68,7 @@ pub async fn examine(shop: &Shop, rest: bool) -> Result<Vec<Violation>, Failure>
         shop.hosts().iter().map(|host| (host.source(), host.db().clone())).collect();
     let databases = Databases::of(&all).ok_or("a service that is to be examined is missing")?;
     if rest {
-        let mut facts = collect(&databases).await?;
-        facts.now = Some(shop.clock.now());
+        let facts = facts(shop, &databases).await?;
         let mut found = at_rest(&facts);
         found.extend(for_people(&facts));
         return Ok(found);
@@ -87,9 +86,17 @@ pub async fn examine(shop: &Shop, rest: bool) -> Result<Vec<Violation>, Failure>
 }
 
 async fn look(shop: &Shop, databases: &Databases) -> Result<Vec<Violation>, Failure> {
-    let mut facts = collect(databases).await?;
-    facts.now = Some(shop.clock.now());
+    let facts = facts(shop, databases).await?;
     let mut found = for_people(&facts);
     found.extend(live(facts, PATIENCE));
     Ok(found)
+}
+
+async fn facts(shop: &Shop, databases: &Databases) -> Result<Facts, Failure> {
+    // What is on the way is looked for first: what comes of it later is not missed.
+    let unheard = unheard(shop.hosts()).await?;
+    let mut facts = collect(databases).await?;
+    facts.backlog.extend(unheard);
+    facts.now = Some(shop.clock.now());
+    Ok(facts)
 }

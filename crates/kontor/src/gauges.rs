@@ -124,7 +124,7 @@ async fn business(host: &dyn Host, orders_too: bool) -> Result<()> {
 fn work(service: &'static str, work: Work) {
     metrics::counter!("db_statements_total", "service" => service).absolute(work.statements);
     // A transaction's statements, and its BEGIN and COMMIT.
-    let round_trips = work.round_trips + 2 * work.transactions;
+    let round_trips = work.round_trips + work.boundaries;
     metrics::counter!("db_round_trips_total", "service" => service).absolute(round_trips);
     metrics::counter!("db_rows_written_total", "service" => service).absolute(work.rows_written);
     metrics::counter!("db_commits_total", "service" => service).absolute(work.commits);

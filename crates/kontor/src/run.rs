@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use contracts::Source;
 use platform::bus::Bus;
 use platform::clock::Clock;
 use platform::config::Secret;
-use platform::db::Db;
+use platform::db::{self, Db};
 use platform::http::{HttpContext, HttpSettings, Limits, Readiness, internal, serve};
 use platform::service::{Host, Runtime, RuntimeConfig};
 use platform::tasks::{CancellationToken, Tasks};
@@ -26,6 +27,15 @@ const AGREE_EVERY: Duration = Duration::from_secs(5);
 
 /// How long to wait for the server of a database: longer than one takes to start, or to recover.
 const DATABASE_AWAITED: Duration = Duration::from_secs(120);
+
+/// The server of a service's database was not reached, or refused us.
+#[derive(Debug, thiserror::Error)]
+#[error("the database of {service} cannot be used: see that its server runs, and data.postgres")]
+struct NoDatabase {
+    service: Source,
+    #[source]
+    why: db::Error,
+}
 
 /// Starts what is asked for, and ends when the process is told to.
 ///
@@ -169,9 +179,10 @@ async fn open(
         tracing::warn!("payment.{why}");
     }
     if let Some(postgres) = &config.data.postgres {
-        for service in &parts.services {
-            Db::await_postgres(&database_of(postgres, *service), *service, DATABASE_AWAITED)
-                .await?;
+        for service in parts.services.iter().copied() {
+            let database = database_of(postgres, service);
+            let there = Db::await_postgres(&database, service, DATABASE_AWAITED).await;
+            there.map_err(|why| NoDatabase { service, why })?;
         }
     }
     let shop = Shop::open_part(config, &parts.services).await?;

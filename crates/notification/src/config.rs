@@ -56,7 +56,7 @@ pub struct SmtpConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Credential>,
     /// How long handing over one mail may take, in milliseconds, from the connection to the last
-    /// answer; under a minute.
+    /// answer; under half a minute.
     pub timeout_ms: u64,
 }
 
@@ -156,8 +156,8 @@ impl Config {
             let why = "a password does not go over a connection that is not encrypted";
             return Err(fault("security", why));
         }
-        if !(1..60_000).contains(&smtp.timeout_ms) {
-            return Err(fault("timeout_ms", "must be from 1 to 59999"));
+        if !(1..30_000).contains(&smtp.timeout_ms) {
+            return Err(fault("timeout_ms", "must be from 1 to 29999"));
         }
         let settings = SmtpSettings {
             host: smtp.host.clone(),

@@ -162,7 +162,7 @@ pub async fn known_orders(
 pub async fn insert_messages(tx: &mut Tx<'_>, messages: &[NewMessage<'_>]) -> Result<Vec<bool>> {
     let now = tx.now();
     let rows = messages.iter().map(|message| row(message, now));
-    let changed = tx.execute_many(INSERT_MESSAGE, rows, Expect::AtMostOne).await?;
+    let changed = tx.execute_each(INSERT_MESSAGE, rows, Expect::AtMostOne).await?;
     Ok(changed.into_iter().map(|rows| rows == 1).collect())
 }
 
@@ -221,7 +221,7 @@ pub async fn settle<'a>(
     let rows: Vec<_> = settled
         .map(|settled| params![settled.id, settled.status.name(), settled.reason, now])
         .collect();
-    let changed = tx.execute_many(SETTLE, rows, Expect::AtMostOne).await?;
+    let changed = tx.execute_each(SETTLE, rows, Expect::AtMostOne).await?;
     Ok(changed.into_iter().map(|rows| rows == 1).collect())
 }
 

@@ -17,7 +17,7 @@ use notification::domain::{Stage, plan};
 use notification::mail::{Delivered, MemoryPost};
 use notification::{Config, Notifications, routes, store};
 use platform::clock::Clock;
-use platform::db::Db;
+use platform::db::{Db, Work};
 use platform::http::HttpContext;
 use platform::service::{Host, Hosted, Service};
 use platform::testing;
@@ -417,5 +417,52 @@ async fn every_reaction_makes_a_message_and_no_other_event_does() {
             .map(|message| message["stage"].as_str().unwrap().to_owned())
             .collect();
         assert_eq!(stages, Stage::ALL.iter().map(|stage| stage.name().to_owned()).collect());
+    }
+}
+
+/// Statements, rows written and units committed since.
+fn done(shop: &Shop, before: Work) -> (u64, u64, u64) {
+    let Work { statements, rows_written, commits, .. } = shop.db.work().since(before);
+    (statements, rows_written, commits)
+}
+
+#[tokio::test]
+async fn each_step_of_a_message_costs_so_many_statements_and_rows() {
+    for shop in shops().await {
+        let order_id = shop.new_order();
+        let before = shop.db.work();
+        shop.hear(1, placed(order_id, "anna@example.org")).await;
+        assert_eq!(done(&shop, before), (5, 4, 1));
+        let before = shop.db.work();
+        shop.hear(2, OrderConfirmed { order_id }).await;
+        assert_eq!(done(&shop, before), (5, 3, 1));
+        let before = shop.db.work();
+        let task = shop.host.claim_effects(1).await.unwrap().remove(0);
+        let performed = shop.host.perform(&task).await;
+        shop.host.record(vec![(task, performed)]).await.unwrap();
+        assert_eq!(done(&shop, before), (7, 4, 2));
+        shop.settle().await;
+        let id = shop.get("/messages").await["items"][0]["id"].as_str().unwrap().to_owned();
+        let before = shop.db.work();
+        shop.get(&format!("/messages/{id}")).await;
+        assert_eq!(done(&shop, before), (1, 0, 0));
+        let before = shop.db.work();
+        assert_eq!(shop.resend(&id, "k").await.0, StatusCode::ACCEPTED);
+        assert_eq!(done(&shop, before), (7, 3, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_twenty_messages_takes_as_many_statements_as_a_page_of_one() {
+    for shop in shops().await {
+        for _ in 0..20 {
+            shop.hear(1, placed(shop.new_order(), "anna@example.org")).await;
+        }
+        for items in [1, 20] {
+            let before = shop.db.work();
+            let page = shop.get(&format!("/messages?limit={items}")).await;
+            assert_eq!(done(&shop, before), (1, 0, 0));
+            assert_eq!(page["items"].as_array().unwrap().len(), items);
+        }
     }
 }

@@ -66,7 +66,8 @@ pub struct TaxZone {
 pub struct TaxRate {
     /// As a fraction: `"0.19"` is 19 %.
     pub rate: Rate,
-    /// Why it is zero; needed if it is: `zero_rated`, `reverse_charge`, `export` or `exempt`.
+    /// Why it is zero; needed if it is: `zero_rated`, `export` or `exempt`. `reverse_charge` is refused as
+    /// long as carts do not take the buyer's VAT number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zero_reason: Option<ZeroTaxReason>,
 }

@@ -23,6 +23,7 @@ pub const STATEMENTS: &[&str] = &[
     orders::INSERT_TIMELINE,
     orders::SELECT_TIMELINE,
     orders::SELECT_VIEW,
+    orders::SELECT_OWNED_VIEW,
     orders::LIST,
     orders::LIST_BY_STATUS,
     orders::LIST_BY_EMAIL,

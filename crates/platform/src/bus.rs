@@ -7,6 +7,7 @@
 //! acknowledged it, and is kept in the outbox longer than anybody needs it: where the stream is gone,
 //! was set back or has a hole, everything kept is sent again, and the inboxes know what they have.
 
+mod changes;
 mod consume;
 mod names;
 mod nats;
@@ -92,6 +93,7 @@ pub async fn remove_streams(
 pub(crate) fn start(nats: &Nats, host: &Arc<dyn Host>, tasks: &Tasks) {
     let relay = relay::Relay::new(nats, host, tasks);
     tasks.spawn("relay", relay.run());
+    tasks.spawn("changes", changes::share(nats.clone(), Arc::clone(host), tasks.clone()));
     for publisher in Source::ALL {
         if host.reactions().iter().any(|reaction| reaction.on.source == publisher) {
             let consumer = consume::Consumer::new(nats, host, publisher, tasks);

@@ -79,7 +79,7 @@ pub struct Counters {
     round_trips: AtomicU64,
     rows_written: AtomicU64,
     commits: AtomicU64,
-    transactions: AtomicU64,
+    boundaries: AtomicU64,
 }
 
 /// A reading of [`Counters`].
@@ -93,9 +93,9 @@ pub struct Work {
     pub rows_written: u64,
     /// Units of work committed.
     pub commits: u64,
-    /// On PostgreSQL, transactions that ended well, of reading too: each waits for the server twice
-    /// more, to begin and to end. On SQLite none: units share theirs.
-    pub transactions: u64,
+    /// On PostgreSQL, further waits, to begin and to end transactions that went well: two where something is
+    /// written, one where it is only read. On SQLite none: units share theirs.
+    pub boundaries: u64,
 }
 
 impl Work {
@@ -107,7 +107,7 @@ impl Work {
             round_trips: self.round_trips - earlier.round_trips,
             rows_written: self.rows_written - earlier.rows_written,
             commits: self.commits - earlier.commits,
-            transactions: self.transactions - earlier.transactions,
+            boundaries: self.boundaries - earlier.boundaries,
         }
     }
 }
@@ -118,7 +118,7 @@ impl Counters {
         self.round_trips.fetch_add(done.round_trips, Ordering::Relaxed);
         self.rows_written.fetch_add(done.rows_written, Ordering::Relaxed);
         self.commits.fetch_add(done.commits, Ordering::Relaxed);
-        self.transactions.fetch_add(done.transactions, Ordering::Relaxed);
+        self.boundaries.fetch_add(done.boundaries, Ordering::Relaxed);
     }
 
     fn read(&self) -> Work {
@@ -127,7 +127,7 @@ impl Counters {
             round_trips: self.round_trips.load(Ordering::Relaxed),
             rows_written: self.rows_written.load(Ordering::Relaxed),
             commits: self.commits.load(Ordering::Relaxed),
-            transactions: self.transactions.load(Ordering::Relaxed),
+            boundaries: self.boundaries.load(Ordering::Relaxed),
         }
     }
 }

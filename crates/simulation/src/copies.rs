@@ -110,7 +110,7 @@ impl World {
         Ok(())
     }
 
-    fn read<U: Unit>(&self, source: Source, unit: U) -> Result<U::Out, Failure> {
+    pub(crate) fn read<U: Unit>(&self, source: Source, unit: U) -> Result<U::Out, Failure> {
         let host = self.host(source)?;
         let reading = host.db().read(unit).now_or_never();
         Ok(reading.ok_or_else(|| Failure::new("a read waits"))??)

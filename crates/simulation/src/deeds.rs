@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use contracts::Timestamp;
+use platform::kernel::effects::LEASE;
 use uuid::Uuid;
 
 /// What is recorded so long after it came up may have been lost to somebody else meanwhile: half of a
 /// lease.
-const SLOW: Duration = Duration::from_secs(60);
+const SLOW: Duration = Duration::from_secs(LEASE.as_secs() / 2);
 
 /// What has become of the effects that were taken.
 #[derive(Debug)]

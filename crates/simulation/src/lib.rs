@@ -22,6 +22,7 @@ mod people;
 pub mod plan;
 #[cfg(feature = "planted")]
 pub mod planted;
+mod poison;
 mod post;
 mod provider;
 mod request;

@@ -68,6 +68,8 @@ pub struct Faults {
     pub lost_bus: usize,
     /// A clock goes wrong: in thousandths of the steps.
     pub skew: usize,
+    /// Something is said that nobody can handle: in thousandths of the steps.
+    pub poison: usize,
 }
 
 impl Plan {
@@ -97,6 +99,8 @@ impl Plan {
             lost_ack: some(chance, 150),
             lost_bus: some(chance, 4),
             skew: some(chance, 10),
+            // By chance of its own: plans with and without it are otherwise alike.
+            poison: some(&mut Chance::of(seed, 0x9015), 4),
         };
         Self {
             seed,

@@ -13,6 +13,7 @@ use platform::db::Fault;
 use crate::deeds::Deeds;
 use crate::people::Mood;
 use crate::plan::{BusKind, PATIENCE};
+use crate::poison::WITHIN;
 use crate::provider::Line;
 use crate::world::{Failure, Step, World};
 
@@ -29,7 +30,7 @@ impl World {
     /// When a promise is broken.
     pub fn heal(&mut self) -> Step {
         self.note(&format_args!("HEALING"));
-        self.plan.faults = crate::plan::Faults::default();
+        let faults = std::mem::take(&mut self.plan.faults);
         self.provider.set_line(Line::default());
         self.post.set_failing(0);
         self.clocks.put_right();
@@ -39,6 +40,11 @@ impl World {
         self.people.shoppers.iter_mut().for_each(crate::people::Shopper::leaves);
         let healed = self.clocks.now();
         self.come_to_rest()?;
+        // What was put off by a clock that is right again may take as long as that was wrong.
+        if faults.poison > 0 && faults.skew == 0 {
+            self.rest_until(healed.plus(WITHIN))?;
+            self.poison_is_parked()?;
+        }
         let works = self.chance.happens(800);
         if works {
             self.finish_work()?;
@@ -53,6 +59,7 @@ impl World {
             self.finish_work()?;
             self.rest_until(decided.plus(LONG_ENOUGH).plus(LONG_ENOUGH))?;
         }
+        self.poison_is_parked()?;
         self.copies_are_true()?;
         self.check(true)
     }
@@ -232,7 +239,8 @@ impl World {
 
     /// Judges the shop.
     pub(crate) fn check(&mut self, at_rest: bool) -> Step {
-        let facts = self.facts()?;
+        let mut facts = self.facts()?;
+        self.without_poison(&mut facts)?;
         let accounts = self.provider.accounts();
         self.count_situations(&facts);
         let mails = self.post.taken();

@@ -47,6 +47,7 @@ pub const WANTED: &[&str] = &[
     "a click was doubled",
     "a price changed under a shopper's hands",
     "a clock was wrong",
+    "a poisonous event was parked",
     "several units shared a commit",
     "something was not known yet",
 ];

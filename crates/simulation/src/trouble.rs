@@ -36,6 +36,7 @@ enum Act {
     Die,
     LoseBus,
     Skew,
+    Poison,
 }
 
 impl World {
@@ -54,7 +55,7 @@ impl World {
     }
 
     fn choose(&mut self) -> Option<Act> {
-        let Faults { crash_anywhere, lost_bus, skew, echo, .. } = self.plan.faults;
+        let Faults { crash_anywhere, lost_bus, skew, echo, poison, .. } = self.plan.faults;
         let waiting = self.shop.as_ref().map_or(0, |shop| shop.sqlite.waiting());
         let by_bus = self.plan.bus == BusKind::HandOver;
         let when = |yes: bool, weight: usize| if yes { weight } else { 0 };
@@ -80,6 +81,7 @@ impl World {
             (crash_anywhere * 8, Act::Die),
             (when(by_bus, lost_bus * 8), Act::LoseBus),
             (skew * 8, Act::Skew),
+            (poison * 8, Act::Poison),
         ];
         self.chance.weighted(&choices)
     }
@@ -157,6 +159,7 @@ impl World {
                 self.skew();
                 Ok(())
             }
+            Act::Poison => self.poison(),
         }
     }
 

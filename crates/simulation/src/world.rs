@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::{Envelope, Source};
+use contracts::{Envelope, OrderId, Source};
 use futures_util::FutureExt;
 use platform::db::{Error, Fault};
 use platform::kernel::outbox::ToPublish;
@@ -21,6 +21,7 @@ use crate::deeds::Deeds;
 use crate::flight::Flight;
 use crate::people::People;
 use crate::plan::{BusKind, Plan};
+use crate::poison::Poison;
 use crate::post::Sink;
 use crate::provider::{Seen, Simulated};
 use crate::request::{Answer, Request};
@@ -82,6 +83,8 @@ pub enum Done {
     Handed(Vec<Copy>, Result<(), Error>),
     /// Events are marked as published.
     Marked(Source, Vec<i64>, Result<(), Error>),
+    /// A service has spoken of an order that never was.
+    Poisoned(OrderId, Result<(), Error>),
 }
 
 /// Who has sent a request.
@@ -132,6 +135,7 @@ pub struct World {
     pub(crate) deeds: Deeds,
     pub(crate) people: People,
     pub(crate) auditor: Auditor,
+    pub(crate) poison: Poison,
     pub(crate) sometimes: Sometimes,
     pub(crate) trace: Trace,
     pub(crate) points: CrashPoints,
@@ -177,6 +181,7 @@ impl World {
             deeds: Deeds::default(),
             people,
             auditor: Auditor::default(),
+            poison: Poison::default(),
             sometimes: Sometimes::default(),
             trace: Trace::new(lines),
             points: CrashPoints::default(),
@@ -515,6 +520,12 @@ impl World {
                 }
             }
             Done::Handed(copies, outcome) => self.handed(label, &copies, outcome)?,
+            Done::Poisoned(order, outcome) => {
+                if self.finished(label, outcome)?.is_some() {
+                    self.happened(label);
+                    self.poison.is_said(order);
+                }
+            }
             Done::Marked(source, positions, outcome) => {
                 self.turns.remove(&(source, Turn::Mark));
                 if self.finished(label, outcome)?.is_some() {

@@ -148,9 +148,10 @@ fn has_attribute(text: &str, name: &str) -> bool {
     })
 }
 
-/// Whether the name is on a file's list of what is run on both engines, and a function there.
+/// Whether the name is on a file's list of what is run in several ways, and a function there.
 fn is_scenario(text: &str, name: &str) -> bool {
-    let listed = text.split("on_both_engines!(").skip(1).any(|rest| {
+    let lists = ["everywhere!(", "on_both_engines!("].into_iter();
+    let listed = lists.flat_map(|list| text.split(list).skip(1)).any(|rest| {
         let list = rest.split(");").next().unwrap_or_default();
         list.split(',').any(|one| one.trim() == name)
     });
@@ -236,10 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn a_case_of_a_macro_that_runs_it_on_both_engines_is_a_test() {
-        let cases = "on_both_engines!(\n    a_cart_is_filled,\n);\nasync fn a_cart_is_filled(e: Engine) {}\n";
-        let files = [("a.md", "`t/carts.rs::a_cart_is_filled`\n"), ("t/carts.rs", cases)];
-        assert_eq!(found(&files), NONE);
+    fn a_case_of_a_macro_that_runs_it_in_several_ways_is_a_test() {
+        for list in ["on_both_engines", "everywhere"] {
+            let cases = format!(
+                "{list}!(\n    a_cart_is_filled,\n);\nasync fn a_cart_is_filled(e: Engine) {{}}\n"
+            );
+            let files = [("a.md", "`t/carts.rs::a_cart_is_filled`\n"), ("t/carts.rs", &cases)];
+            assert_eq!(found(&files), NONE);
+        }
     }
 
     #[test]

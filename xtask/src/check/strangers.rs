@@ -89,7 +89,8 @@ mod tests {
     fn a_path_of_whoever_wrote_it_is_found() {
         let place = ["/wo", "rk/main"].concat();
         assert_eq!(found("README.md", &format!("run it in {place}")), 1);
-        assert_eq!(found("README.md", "look in docs/work/notes and ./framework/main"), 0);
+        let within = ["docs/wo", "rk/notes"].concat();
+        assert_eq!(found("README.md", &format!("look in {within} and ./framework/main")), 0);
     }
 
     #[test]

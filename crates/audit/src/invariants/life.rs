@@ -171,19 +171,22 @@ pub(super) fn the_backlog_is_empty(facts: &Facts, found: &mut Vec<Violation>) {
     for backlog in &facts.backlog {
         let wrong = match (backlog.kind.as_str(), backlog.state.as_str()) {
             (_, "parked") => Some("P10"),
-            ("event" | "effect", "waiting" | "trying") => Some("P7"),
+            ("event" | "effect", "waiting" | "trying" | "on the way") => Some("P7"),
             _ => None,
         };
         if let Some(promise) = wrong.filter(|_| backlog.count > 0) {
             let Backlog { service, kind, state, count, since, why } = backlog;
             let what = format!("{service}: {count} {kind}s are {state} since {since} {why}");
-            let mend = if state == "parked" {
-                format!(
+            let mend = match state.as_str() {
+                "parked" => format!(
                     "`kontor parked list {service}`, then `kontor parked redrive {service} ID` or \
                      `kontor parked discard {service} ID`"
-                )
-            } else {
-                "see that the shop runs, and in its log why this is tried again".to_owned()
+                ),
+                "on the way" => format!(
+                    "see that {service} and the bus run; if it stays, delete the stream of who said \
+                     it: it is made again, and filled from the outbox"
+                ),
+                _ => "see that the shop runs, and in its log why this is tried again".to_owned(),
             };
             let about = format!("{service} {kind} {state}");
             found.push(Violation::new(promise, about, what.trim_end().to_owned(), mend));

@@ -8,13 +8,12 @@ use bench::client::Failure;
 use bench::ports::free_address;
 use bench::told::{limits, outside};
 use bench::usage;
-use platform::clock::Clock;
 use tempfile::TempDir;
 
 use super::report::Load;
 use crate::flow::{self, Habit, PATIENT, Tally, UNIFORM};
 use crate::goods::{UNITS, fill, sell};
-use crate::metrics::Work;
+use crate::metrics::{self, Work};
 use crate::served::Served;
 
 /// A running shop. Its processes end before its folder goes.
@@ -71,15 +70,40 @@ impl BenchShop {
         let (before, ticks) = (self.work().await?, usage::ticks_by_thread(self.served.id()));
         let tally = flow::closed(self.served.address, habit, in_flight, first, orders).await?;
         let tally = tally.sound()?;
-        let ticks_after = usage::ticks_by_thread(self.served.id());
-        // The counters are refreshed each second; what follows the confirmation is counted too.
-        Clock::system().sleep(Duration::from_secs(3)).await;
+        // What follows the confirmation is counted too.
+        let rest = self.settle().await?;
         let work = self.work().await?.since(before);
-        let ticks = ticks_after
-            .into_iter()
-            .map(|(name, used)| (name.clone(), used - ticks.get(&name).copied().unwrap_or(0)))
-            .collect();
-        Ok(Load { tally, work, ticks })
+        let since = |(name, used): (String, u64)| {
+            // Threads that have ended take their time with them.
+            let used = used.saturating_sub(ticks.get(&name).copied().unwrap_or(0));
+            (name, used)
+        };
+        let ticks = usage::ticks_by_thread(self.served.id()).into_iter().map(since).collect();
+        Ok(Load { tally, work, ticks, rest })
+    }
+
+    /// So many orders a second, whether it keeps up or not. Comes to rest afterwards.
+    ///
+    /// # Errors
+    /// When anything in it went wrong.
+    pub async fn open_loop(
+        &self,
+        per_second: u64,
+        first: u64,
+        lasting: Duration,
+    ) -> Result<Tally, Failure> {
+        let address = self.served.address;
+        let tally = flow::open(address, UNIFORM, per_second, first, lasting).await?.sound()?;
+        self.settle().await?;
+        Ok(tally)
+    }
+
+    /// Waits until everything has come of what was done. Answers how long it took.
+    ///
+    /// # Errors
+    /// When there is no end of it.
+    pub async fn settle(&self) -> Result<Duration, Failure> {
+        metrics::settle(&[self.internal]).await
     }
 
     /// So many attempts at the few pieces of one unit, in a fresh shop.
@@ -102,11 +126,13 @@ impl BenchShop {
             .sold_out(pieces)
     }
 
+    /// Its file.
+    pub fn file(&self) -> PathBuf {
+        data(&self.folder).join("shop.db")
+    }
+
     /// All the work since the process started.
-    ///
-    /// # Errors
-    /// When it does not answer.
-    pub async fn work(&self) -> Result<Work, Failure> {
+    async fn work(&self) -> Result<Work, Failure> {
         Work::of(self.internal).await
     }
 
@@ -143,6 +169,10 @@ fn config_path(folder: &TempDir) -> String {
     folder.path().join("kontor.toml").display().to_string()
 }
 
+fn data(folder: &TempDir) -> PathBuf {
+    folder.path().join("data")
+}
+
 fn configuration(
     folder: &TempDir,
     (listen, internal): (SocketAddr, SocketAddr),
@@ -161,7 +191,7 @@ public_url = "http://{listen}"
 listen = "{provider}"
 {outside}
 "#,
-        data = folder.path().join("data").display(),
+        data = data(folder).display(),
         limits = limits(PATIENT),
         outside = outside(provider)
     )

@@ -252,7 +252,7 @@ impl Figures {
     fn costs(&self, text: &mut String) {
         text.push_str(
             "\n### What an order costs\n\nUntil everything has come of it: parcels, mails, the news of it in every service. A round trip is \
-             once waiting for PostgreSQL; pipelined statements share one, BEGIN and COMMIT have one each. A message is one \
+             once waiting for PostgreSQL; BEGIN and COMMIT have one each. What is done for many rows shares one, in one statement over arrays or pipelined, and counts as a statement for each row. A message is one \
              published to NATS. Hot: each attempt counts.\n\n\
              | services | load | statements | round trips | rows written | units committed | messages | CPU ms, all processes | s until rest |\n\
              |---|---|---|---|---|---|---|---|---|\n",

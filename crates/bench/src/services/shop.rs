@@ -22,19 +22,13 @@ use super::report::{Cost, Costs};
 use super::yardsticks::published;
 use crate::flow::{PATIENT, first_confirmed};
 use crate::goods::fill;
-use crate::metrics::Work;
+use crate::metrics::{self, Work};
 use crate::stopwatch::Stopwatch;
 
 /// So long all may take until they are ready.
 const READY: Duration = Duration::from_secs(120);
 /// So long one may take to stop.
 const STOPPING: Duration = Duration::from_secs(30);
-/// So long everything that follows from a load may take.
-const REST: Duration = Duration::from_secs(120);
-/// Nothing follows any more once so few rows are written within [`LOOK`].
-const ROWS_AT_REST: u64 = 10;
-const LOOK: Duration = Duration::from_secs(2);
-
 /// What a benchmark should say of PostgreSQL's settings.
 const SETTINGS: [&str; 8] = [
     "fsync",
@@ -166,25 +160,8 @@ impl ShopApart {
     /// # Errors
     /// When there is no end of it.
     pub async fn settle(&self) -> Result<Duration, Failure> {
-        let watch = Stopwatch::start();
-        let mut rows = self.rows().await?;
-        while watch.elapsed() < REST {
-            Clock::system().sleep(LOOK).await;
-            let now = self.rows().await?;
-            if now - rows <= ROWS_AT_REST {
-                return Ok(watch.elapsed().saturating_sub(LOOK));
-            }
-            rows = now;
-        }
-        Err(format!("there is no rest after {REST:?}").into())
-    }
-
-    async fn rows(&self) -> Result<u64, Failure> {
-        let mut rows = 0;
-        for instance in &self.instances {
-            rows += Work::of(instance.inside).await?.rows;
-        }
-        Ok(rows)
+        let inside: Vec<_> = self.instances.iter().map(|instance| instance.inside).collect();
+        metrics::settle(&inside).await
     }
 
     /// What each part has cost so far; instances of one together.

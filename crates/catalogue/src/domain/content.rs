@@ -18,6 +18,9 @@ pub const fn most_price_minor() -> i64 {
 
 const MOST_WEIGHT_G: i64 = 10_000_000;
 
+/// How large a product may be in all: half of what an event may be, which says all of it.
+const MOST_BYTES: usize = 500_000;
+
 /// A product as somebody describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -182,7 +185,12 @@ impl ProductInput {
         }
         let name = self.name.trim().to_owned();
         let (handle, description, attributes) = (self.handle, self.description, self.attributes);
-        Ok(Content { handle, name, description, categories, attributes, variants })
+        let content = Content { handle, name, description, categories, attributes, variants };
+        if serde_json::to_vec(&content).map_or(0, |text| text.len()) > MOST_BYTES {
+            let why = "is more than 500000 bytes in all: make several products of it";
+            return Err(vec![Fault::new("", why)]);
+        }
+        Ok(content)
     }
 }
 
@@ -378,6 +386,16 @@ mod tests {
             "/variants/1/prices/0/price/currency",
         ];
         assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn a_product_that_no_event_could_say_is_refused() {
+        let at = faults(|p| {
+            p.attributes = (0..60)
+                .map(|n| (format!("a{n}"), AttributeValue::Choices(vec!["x".repeat(200); 50])))
+                .collect();
+        });
+        assert_eq!(at, [""]);
     }
 
     #[test]

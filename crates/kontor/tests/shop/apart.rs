@@ -1,19 +1,18 @@
 //! The parts of a shop as processes of their own behind a gateway: together they answer as one, and
 //! one that is down takes nothing else with it.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bench::ports::free_address;
+use chaos::Proxy;
 use contracts::Source;
 use http::Method;
 use kontor::config::Postgres;
 use platform::clock::Clock;
 use platform::config::Credential;
-use platform::tasks;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::support::Answer;
 use crate::support::apart::{Apart, clerk};
@@ -163,20 +162,6 @@ async fn a_service_that_is_down_takes_nothing_else_with_it() {
     apart.until("/api/v1/orders", |answer| answer.status == 200).await;
 }
 
-/// Passes on, from now on, what is said to `here` to the server, and its answers.
-async fn pass_on(here: SocketAddr, server: String) {
-    let listener = TcpListener::bind(here).await.unwrap();
-    tasks::spawn("line", async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let server = server.clone();
-            tasks::spawn("connection", async move {
-                let mut server = TcpStream::connect(server).await.unwrap();
-                drop(tokio::io::copy_bidirectional(&mut client, &mut server).await);
-            });
-        }
-    });
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_starts_before_its_database_waits_for_it() {
     let postgres = databases("_{service}").await;
@@ -186,12 +171,13 @@ async fn a_service_that_starts_before_its_database_waits_for_it() {
     let late = free_address();
     let url = Credential::new(format!("{before}@{late}/{after}"));
     let apart = Apart::reaching(1, Postgres { url, ..postgres });
+    let server = server.parse().unwrap();
     let database = async {
         Clock::system().sleep(Duration::from_millis(1_500)).await;
-        pass_on(late, server.to_owned()).await;
+        Proxy::open(late, server).await.unwrap()
     };
-    // It is ready when it is started.
-    let (_customer, ()) = tokio::join!(apart.start(Source::Customer, 0), database);
+    // `start` waits until it is ready.
+    let (_customer, _database) = tokio::join!(apart.start(Source::Customer, 0), database);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,18 +5,13 @@ use serde_json::{Value, json};
 
 use crate::support::shopper::{address, text};
 use crate::support::world::product;
-use crate::support::{Answer, Engine, World, on_both_engines, on_processes};
+use crate::support::{Answer, Engine, World, everywhere};
 
-on_both_engines!(
+everywhere!(
     a_quantity_is_a_whole_number_of_pieces_within_reason,
     a_client_names_no_prices,
     the_dearest_cart_is_reckoned_right_or_refused,
     yen_and_dinar_are_right_to_the_unit,
-    paying_twice_at_once_charges_once,
-    cancelling_and_paying_at_once_keeps_no_money_of_a_dead_order,
-);
-
-on_processes!(
     paying_twice_at_once_charges_once,
     cancelling_and_paying_at_once_keeps_no_money_of_a_dead_order,
 );

@@ -3,9 +3,9 @@
 use futures_util::future::join;
 use serde_json::{Value, json};
 
-use crate::support::{Engine, World, on_both_engines, on_processes};
+use crate::support::{Engine, World, everywhere};
 
-on_both_engines!(
+everywhere!(
     a_pending_order_is_off_at_once,
     a_confirmed_order_is_off_when_the_warehouse_has_its_parcels_back,
     an_order_that_was_charged_is_given_its_money_back,
@@ -13,12 +13,6 @@ on_both_engines!(
     a_parcel_of_a_cancelled_order_does_not_leave,
     a_cancellation_and_a_parcel_at_once_end_one_way_or_the_other,
     an_order_on_hold_can_be_cancelled,
-);
-
-on_processes!(
-    a_confirmed_order_is_off_when_the_warehouse_has_its_parcels_back,
-    an_order_that_was_charged_is_given_its_money_back,
-    a_cancellation_and_a_parcel_at_once_end_one_way_or_the_other,
 );
 
 async fn a_pending_order_is_off_at_once(engine: Engine) {

@@ -3,23 +3,17 @@
 use serde_json::json;
 
 use crate::support::shopper::text;
-use crate::support::{Engine, World, on_both_engines, on_processes};
+use crate::support::{Engine, World, everywhere, on_both_engines};
 
-on_both_engines!(
+everywhere!(
     what_is_declined_can_be_paid_another_way,
     who_is_declined_five_times_has_lost_the_order,
     who_agrees_at_the_provider_has_paid,
     who_refuses_at_the_provider_may_choose_another_way,
-    who_never_comes_back_from_the_provider_loses_the_order_at_its_deadline,
     who_is_asked_to_act_may_pay_otherwise_instead,
 );
 
-on_processes!(
-    what_is_declined_can_be_paid_another_way,
-    who_is_declined_five_times_has_lost_the_order,
-    who_agrees_at_the_provider_has_paid,
-    who_refuses_at_the_provider_may_choose_another_way,
-);
+on_both_engines!(who_never_comes_back_from_the_provider_loses_the_order_at_its_deadline);
 
 async fn what_is_declined_can_be_paid_another_way(engine: Engine) {
     let world = World::open(engine).await;

@@ -5,15 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::support::shopper::text;
-use crate::support::{Engine, World, on_both_engines, on_processes};
+use crate::support::{Engine, World, everywhere};
 
-on_both_engines!(
-    an_order_goes_from_the_cart_to_the_doorstep,
-    a_trace_goes_through_every_service_and_says_who_did_what,
-    the_documents_and_mails_of_an_order_say_what_was_agreed,
-);
-
-on_processes!(
+everywhere!(
     an_order_goes_from_the_cart_to_the_doorstep,
     a_trace_goes_through_every_service_and_says_who_did_what,
     the_documents_and_mails_of_an_order_say_what_was_agreed,

@@ -247,6 +247,7 @@ async fn fifty_times_killed_the_shop_has_lost_nothing_and_doubled_nothing() {
     let orders = all(&place, "orders").await;
     judge(&ledger, &orders);
     judge_money(&place, &orders).await;
+    judge_mails(&place, &orders).await;
     let doctor = place.run(&["doctor", "--at-rest"]);
     assert_eq!(doctor.code, 0, "{doctor:?}\n{}", place.log());
     ready.sort();
@@ -300,6 +301,24 @@ pub fn people(place: &Place, ledger: &Arc<Ledger>, over: &Arc<AtomicBool>) -> Ve
     let shop_on = |shopper| shop_on(outside(), Arc::clone(ledger), shopper);
     let shoppers = (0..SHOPPERS).map(|shopper| platform::tasks::spawn("shopper", shop_on(shopper)));
     shoppers.chain([platform::tasks::spawn("clerk", work_on(outside()))]).collect()
+}
+
+/// In the mailbox there is each mail that counts as sent, and no other; all are about orders that are
+/// there. (That a stage is told once is the doctor's to see.)
+async fn judge_mails(place: &Place, orders: &[Value]) {
+    let messages = all(place, "messages").await;
+    let placed: BTreeSet<String> = orders.iter().map(|order| text(&order["id"])).collect();
+    assert!(messages.iter().all(|message| placed.contains(&text(&message["order_id"]))));
+    let sent = messages.iter().filter(|message| message["status"] == "sent");
+    let sent: BTreeSet<String> = sent.map(|message| text(&message["id"])).collect();
+    let mailbox = std::fs::read_dir(place.data().join("mail")).unwrap();
+    let mailed = mailbox.map(|file| {
+        let mail = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let id = mail.lines().find_map(|line| line.strip_prefix("Message-ID: <")).unwrap();
+        id.split_once('@').unwrap().0.to_owned()
+    });
+    let mailed: BTreeSet<String> = mailed.collect();
+    assert!(mailed == sent && !sent.is_empty(), "{} mails of {}", mailed.len(), sent.len());
 }
 
 /// By the provider's own account, every order has cost what the shop's ledger says, and not more than

@@ -9,7 +9,8 @@ use kontor::Outcome;
 use kontor::cli::{Parked, Redrive};
 use kontor::parked::parked;
 use platform::cause::Cause;
-use platform::db::{NewEvent, Result, Tx, Unit};
+use platform::db::{Expect, NewEvent, Result, Tx, Unit};
+use platform::params;
 use rusqlite::Connection;
 use uuid::Uuid;
 
@@ -226,4 +227,54 @@ async fn money_that_was_taken_and_not_booked_is_found_at_once() {
     assert!(what.contains(&id) && what.contains("the ledger has 0 of money"), "{what}");
     assert!(mend.contains(&format!("GET /api/v1/payments/{id}")), "{mend}");
     world.stop().await;
+}
+
+/// Forgets that an event was handled: as if it had never come.
+struct Forget(&'static str);
+
+impl Unit for Forget {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        tx.execute(self.0, &params![], Expect::One).await?;
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_a_listener_has_never_heard_is_found() {
+    for (engine, listener, forget) in [
+        (
+            Engine::Postgres,
+            Source::Order,
+            "DELETE FROM order_inbox WHERE reaction = 'payment.authorized.v1'",
+        ),
+        (
+            Engine::Sqlite,
+            Source::Notification,
+            "UPDATE notification_positions SET position = position - 1 WHERE source = 'order'",
+        ),
+    ] {
+        let world = World::open(engine).await;
+        let ada = world.shopper(&[("A", 2)]).await;
+        let id = ada.place("card", "ok").await;
+        ada.waits_for(&id, "confirmed").await;
+        world.rests().await;
+        assert_eq!(found_live(&world).await, []);
+        let hosts = world.shop.hosts();
+        let host = hosts.iter().find(|host| host.source() == listener).unwrap();
+        host.db().write(Forget(forget)).await.unwrap();
+        let at_rest = kontor::doctor::examine(&world.shop, true).await.unwrap();
+        assert_eq!(at_rest.len(), 1, "{at_rest:#?}");
+        // While the shop goes on it may still come.
+        assert_eq!(found_live(&world).await, []);
+        world.time.pass(kontor::doctor::PATIENCE);
+        let found = found_live(&world).await;
+        assert_eq!(found.len(), 1, "{found:#?}");
+        let (promise, what, mend) = &found[0];
+        let said = format!("{}: 1 events are on the way", listener.name());
+        assert!(*promise == "P7" && what.starts_with(&said), "{found:#?}");
+        assert!(mend.contains("delete the stream"), "{mend}");
+        world.stop().await;
+    }
 }

@@ -9,16 +9,14 @@ use serde_json::{Value, json};
 
 use crate::support::shopper::text;
 use crate::support::world::{databases, server};
-use crate::support::{Answer, Engine, World, on_both_engines, on_processes};
+use crate::support::{Answer, Engine, World, everywhere};
 
-on_both_engines!(
+everywhere!(
     what_is_somebody_else_s_looks_like_what_is_not_there,
     each_role_does_its_own_work,
     what_a_client_says_of_itself_in_headers_is_not_believed,
     the_inside_of_the_house_is_not_on_the_public_listener,
 );
-
-on_processes!(what_is_somebody_else_s_looks_like_what_is_not_there,);
 
 const NOWHERE: &str = "01970000-0000-7000-8000-000000000000";
 

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 
-use crate::support::{Engine, World, on_both_engines};
+use crate::support::{Engine, World, everywhere};
 
-on_both_engines!(
+everywhere!(
     each_parcel_is_charged_when_it_is_packed_and_shipping_once,
     a_method_that_charges_once_charges_all_with_the_first_parcel,
     what_is_not_found_is_neither_sent_nor_charged,

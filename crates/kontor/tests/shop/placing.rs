@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::support::shopper::text;
 use crate::support::world::product;
-use crate::support::{Engine, Shopper, World, on_both_engines, on_processes};
+use crate::support::{Engine, Shopper, World, everywhere};
 
-on_both_engines!(
+everywhere!(
     a_double_click_places_one_order,
     a_key_is_for_one_request_of_one_shopper,
     a_price_that_changed_meanwhile_is_told_and_not_charged,
@@ -18,12 +18,6 @@ on_both_engines!(
     who_follows_an_order_misses_nothing_and_hears_nothing_twice,
     an_order_needs_everything_it_needs,
     a_cart_that_became_an_order_does_not_change,
-);
-
-on_processes!(
-    a_double_click_places_one_order,
-    who_prefers_to_wait_gets_the_settled_order,
-    who_follows_an_order_misses_nothing_and_hears_nothing_twice,
 );
 
 async fn a_double_click_places_one_order(engine: Engine) {

@@ -2,10 +2,8 @@
 //! a proxy, and as two gateways that share what they count.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
-use bench::ports::free_address;
 use contracts::{Source, Timestamp};
 use http::Method;
 use platform::clock::Clock;
@@ -119,13 +117,13 @@ async fn two_gateways_share_what_they_count_and_a_service_behind_them_counts_not
         ("KONTOR_REDIS__PREFIX", &prefix),
         ("KONTOR_HTTP__TRUSTED_PROXIES", r#"["127.0.0.1"]"#),
     ];
-    let other = Ears { public: free_address(), inside: free_address() };
+    let other = Ears::free();
     let service = apart.instances[&Source::Order][0];
     let _gateways = [
-        part(&apart, "gateway", apart.gateway, &settings).await,
-        part(&apart, "gateway", other, &settings).await,
+        apart.begin("gateway", apart.gateway, &settings).await,
+        apart.begin("gateway", other, &settings).await,
     ];
-    let _service = part(&apart, Source::Order.name(), service, &settings).await;
+    let _service = apart.begin(Source::Order.name(), service, &settings).await;
     let mut client = 0;
     let shared = async {
         loop {
@@ -145,18 +143,6 @@ async fn two_gateways_share_what_they_count_and_a_service_behind_them_counts_not
     for _ in 0..4 * AT_ONCE {
         assert_eq!(post(service.public, CARTS, None).await.status, 201);
     }
-}
-
-/// Starts a part with these settings and waits until it is ready.
-async fn part(apart: &Apart, name: &str, ears: Ears, settings: &[(&str, &str)]) -> Running {
-    let mut command = apart.command(&["run", name]);
-    command.envs(settings.iter().copied());
-    command.env("KONTOR_HTTP__LISTEN", ears.public.to_string());
-    command.env("KONTOR_HTTP__INTERNAL", ears.inside.to_string());
-    let running = Running::begin(command, Path::new("/dev/null"));
-    let ready = running.until(ears.inside, "/readyz", |answer| answer.status == 200);
-    tokio::time::timeout(2 * PATIENCE, ready).await.expect("it is not ready");
-    running
 }
 
 /// Whether both together let this client through as often as one may.

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Engine, World, on_both_engines};
+use crate::support::{Engine, World, everywhere};
 
-on_both_engines!(
+everywhere!(
     cash_on_delivery_is_collected_after_the_parcel_has_arrived,
     a_card_that_is_charged_at_once_is_paid_before_anything_is_packed,
     what_costs_nothing_needs_no_payment,

@@ -4,26 +4,21 @@
 use serde_json::{Value, json};
 
 use crate::support::shopper::text;
-use crate::support::{Engine, World, on_both_engines, on_processes};
+use crate::support::{Engine, World, everywhere, on_both_engines};
 
-on_both_engines!(
+everywhere!(
     an_order_for_what_is_sold_out_fails_and_its_cart_opens_again,
     the_last_piece_is_sold_once,
     money_that_does_not_come_keeps_the_parcel_in_the_house_until_it_does,
     money_that_never_comes_leaves_the_order_on_hold_until_it_is_cancelled,
+    webhooks_that_repeat_or_overtake_each_other_change_nothing,
+);
+
+on_both_engines!(
     a_payment_that_never_arrived_is_sent_again_under_its_own_key,
     a_payment_whose_answer_was_lost_is_found_and_charged_once,
     a_provider_that_breaks_after_taking_the_money_is_asked_what_it_did,
-    webhooks_that_repeat_or_overtake_each_other_change_nothing,
     a_provider_that_guarantees_another_amount_stops_the_order,
-);
-
-on_processes!(
-    an_order_for_what_is_sold_out_fails_and_its_cart_opens_again,
-    the_last_piece_is_sold_once,
-    money_that_does_not_come_keeps_the_parcel_in_the_house_until_it_does,
-    money_that_never_comes_leaves_the_order_on_hold_until_it_is_cancelled,
-    webhooks_that_repeat_or_overtake_each_other_change_nothing,
 );
 
 async fn an_order_for_what_is_sold_out_fails_and_its_cart_opens_again(engine: Engine) {

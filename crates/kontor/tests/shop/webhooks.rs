@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::support::provider::WEBHOOK_SECRET;
 use crate::support::shopper::text;
-use crate::support::{Answer, Engine, World, on_both_engines};
+use crate::support::{Answer, Engine, World, everywhere};
 
-on_both_engines!(
+everywhere!(
     a_webhook_that_the_provider_did_not_sign_just_now_is_not_believed,
     a_webhook_is_news_once,
     a_signed_webhook_proves_nothing_by_itself,

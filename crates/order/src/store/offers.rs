@@ -31,7 +31,7 @@ pub struct ProductOffers {
 /// in the order of their ids.
 pub async fn replace(tx: &mut Tx<'_>, products: &[ProductOffers]) -> Result<()> {
     let versions = products.iter().map(|product| params![product.product_id, product.version]);
-    let changed = tx.execute_many(UPSERT_PRODUCT, versions, Expect::AtMostOne).await?;
+    let changed = tx.execute_each(UPSERT_PRODUCT, versions, Expect::AtMostOne).await?;
     let newer =
         products.iter().zip(changed).filter(|(_, n)| *n == 1 || planted::is(Bug::OldOverNew));
     let newer: Vec<_> = newer.map(|(product, _)| product).collect();

@@ -26,6 +26,9 @@ pub(super) const SELECT_TIMELINE: &str = "SELECT last, entries FROM order_timeli
 pub(super) const SELECT_VIEW: &str = "SELECT o.placed, o.standing, \
     coalesce((SELECT max(t.last) FROM order_timeline t WHERE t.order_id = o.id), 0) \
     FROM orders o WHERE o.id = $1";
+pub(super) const SELECT_OWNED_VIEW: &str = "SELECT o.placed, o.standing, \
+    coalesce((SELECT max(t.last) FROM order_timeline t WHERE t.order_id = o.id), 0) \
+    FROM orders o WHERE o.id = $1 AND o.access_hash = $2";
 pub(crate) const LIST: &str = "SELECT placed, standing, CAST(0 AS bigint) FROM orders \
     WHERE id < $1 ORDER BY id DESC LIMIT $2";
 pub(crate) const LIST_BY_STATUS: &str = "SELECT placed, standing, CAST(0 AS bigint) FROM orders \
@@ -218,6 +221,15 @@ pub async fn select_timeline(
 /// An order as it is shown.
 pub async fn select_view(tx: &mut Tx<'_>, id: OrderId) -> Result<Option<ShownOrder>> {
     tx.fetch_optional(SELECT_VIEW, &params![id]).await
+}
+
+/// The same, if the token with this hash opens it.
+pub async fn select_owned_view(
+    tx: &mut Tx<'_>,
+    id: OrderId,
+    access_hash: &str,
+) -> Result<Option<ShownOrder>> {
+    tx.fetch_optional(SELECT_OWNED_VIEW, &params![id, access_hash]).await
 }
 
 /// What a list of orders is narrowed to.

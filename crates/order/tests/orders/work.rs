@@ -1,18 +1,26 @@
 //! How much work each use case is for the database: no statement more for a row more.
 
-use contracts::events::{PaymentAuthorized, StockAllocated, StockReserved};
+use axum::body::Body;
+use contracts::events::{
+    LineQuantity, PaymentAuthorized, ReleaseReason, ShipmentDelivered, ShipmentDispatched,
+    StockAllocated, StockReleased, StockReserved,
+};
 use contracts::{Payload, Timestamp};
-use http::StatusCode;
+use http::{Request, StatusCode};
 use order::Orders;
 use order::store::STATEMENTS;
 use platform::clock::Clock;
 use platform::db::{Result, Tx, Unit, Work};
 use platform::service::Host;
 use platform::testing;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::shop::{BOOK, CANDLE, Placed, Shop, address, eur, payment_id, shops};
+use super::shop::{
+    BOOK, CANDLE, Placed, Shop, address, captured, eur, payment_id, request, shipment_id, shops,
+};
+
+const SUPPORT: &str = "kst_test_support";
 
 #[tokio::test]
 async fn every_statement_is_understood_by_both_engines() {
@@ -145,5 +153,95 @@ async fn a_batch_costs_the_same_for_each_order_however_large_it_is() {
         assert_eq!((statements, rows, commits), (500, 400, 1));
         assert!(round_trips <= most(10), "{round_trips}");
         assert_eq!(shop.status(&orders[99]).await, "confirmed");
+    }
+}
+
+/// What it costs to do as asked.
+async fn cost(shop: &Shop, asked: Request<Body>) -> (u64, u64, u64) {
+    let before = shop.db.work();
+    let answer = shop.send(asked).await;
+    assert!(answer.status.is_success(), "{:?}", answer.json);
+    done(shop, before)
+}
+
+/// What it costs to hear news of an order.
+async fn hearing(shop: &Shop, order: &Placed, news: impl Into<Payload>) -> (u64, u64, u64) {
+    let before = shop.db.work();
+    shop.tell(order, news).await;
+    done(shop, before)
+}
+
+#[tokio::test]
+async fn each_thing_that_becomes_of_an_order_costs_so_many_statements_and_rows() {
+    for shop in shops().await {
+        let ask = |order: &Placed, what: &str, token: &str, body: Option<Value>| {
+            request("POST", &format!("/orders/{}/{what}", order.id), token, body)
+        };
+        let pending = shop.placed().await;
+        let cancel = ask(&pending, "cancel", &pending.token, Some(json!({})));
+        assert_eq!(cost(&shop, cancel).await, (9, 5, 1));
+
+        let order = shop.confirmed().await;
+        let why = Some(json!({ "reason": "somebody has to look" }));
+        assert_eq!(cost(&shop, ask(&order, "hold", SUPPORT, why)).await, (5, 3, 1));
+        assert_eq!(cost(&shop, ask(&order, "resume", SUPPORT, None)).await, (5, 3, 1));
+        assert_eq!(hearing(&shop, &order, captured(&order, 5_630)).await, (5, 3, 1));
+        let shown = shop.order(&order).await;
+        let line = |line: &Value| LineQuantity {
+            line_id: line["line_id"].as_str().unwrap().parse().unwrap(),
+            sku: line["sku"].as_str().unwrap().parse().unwrap(),
+            quantity: line["quantity"].as_i64().unwrap(),
+        };
+        let lines: Vec<_> = shown["lines"].as_array().unwrap().iter().map(line).collect();
+        let (shipment_id, order_id) = (shipment_id(), order.id);
+        let dispatched = ShipmentDispatched {
+            shipment_id,
+            order_id,
+            lines: lines.clone(),
+            carrier: "Courier".to_owned(),
+            tracking: "T-1".to_owned(),
+        };
+        assert_eq!(hearing(&shop, &order, dispatched).await, (5, 3, 1));
+        let delivered = ShipmentDelivered { shipment_id, order_id, lines };
+        assert_eq!(hearing(&shop, &order, delivered).await, (6, 4, 1));
+        let goodwill = json!({ "amount_minor": 1_000, "reason": "sorry" });
+        let mut refund = ask(&order, "refunds", SUPPORT, Some(goodwill));
+        refund.headers_mut().insert("idempotency-key", "k".parse().unwrap());
+        assert_eq!(cost(&shop, refund).await, (7, 4, 1));
+
+        let order = shop.confirmed().await;
+        let cancel = ask(&order, "cancel", &order.token, Some(json!({})));
+        assert_eq!(cost(&shop, cancel).await, (7, 4, 1));
+        let released = StockReleased { order_id: order.id, reason: ReleaseReason::Cancelled };
+        assert_eq!(hearing(&shop, &order, released).await, (9, 6, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_twenty_orders_takes_as_many_statements_as_a_page_of_one() {
+    for shop in shops().await {
+        let mut orders = Vec::new();
+        for _ in 0..20 {
+            orders.push(shop.placed().await);
+        }
+        for list in ["/orders?", "/orders?status=pending&", "/orders?email=ada@example.org&"] {
+            for items in [1, 20] {
+                let before = shop.db.work();
+                let page = shop.get(&format!("{list}limit={items}"), SUPPORT).await;
+                assert_eq!(done(&shop, before), (1, 0, 0), "{list}");
+                assert_eq!(page.json["items"].as_array().unwrap().len(), items);
+            }
+        }
+        let (page, guest) = (format!("/orders/{}", orders[0].id), orders[0].token.as_str());
+        let looks = [
+            (page.clone(), guest, (1, 0, 0)),
+            (page.clone(), SUPPORT, (1, 0, 0)),
+            (format!("{page}/timeline"), guest, (2, 0, 0)),
+            (format!("{page}/timeline"), SUPPORT, (1, 0, 0)),
+            (format!("/carts/{}", orders[0].cart_id), guest, (3, 0, 0)),
+        ];
+        for (path, token, expected) in looks {
+            assert_eq!(cost(&shop, request("GET", &path, token, None)).await, expected, "{path}");
+        }
     }
 }

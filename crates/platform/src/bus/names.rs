@@ -55,4 +55,9 @@ impl Names {
     pub(super) fn wake(&self, service: Source) -> Subject {
         format!("{}-wake.{service}", self.prefix).into()
     }
+
+    /// Where an instance of `service` tells the others what it has changed.
+    pub(super) fn changed(&self, service: Source) -> Subject {
+        format!("{}-changed.{service}", self.prefix).into()
+    }
 }

@@ -24,7 +24,8 @@ impl Permissions {
         let own = names.stream(service);
         let mut publish: Vec<String> =
             host.publishes().iter().map(|kind| names.subject(kind.name)).collect();
-        publish.push(names.wake(service).to_string());
+        let among_instances = [names.wake(service), names.changed(service)].map(|s| s.to_string());
+        publish.extend(among_instances.clone());
         publish.extend(
             ["INFO", "CREATE", "UPDATE", "DELETE"]
                 .map(|verb| format!("$JS.API.STREAM.{verb}.{own}")),
@@ -40,8 +41,8 @@ impl Permissions {
                 format!("$JS.ACK.{stream}.{service}.>"),
             ]);
         }
-        let subscribe =
-            vec![format!("{}.>", Names::inbox(service)), names.wake(service).to_string()];
+        let mut subscribe = vec![format!("{}.>", Names::inbox(service))];
+        subscribe.extend(among_instances);
         Self { publish, subscribe }
     }
 }

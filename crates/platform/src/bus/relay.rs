@@ -17,12 +17,16 @@ use super::Nats;
 use crate::clock::Clock;
 use crate::db::{self, Lead};
 use crate::kernel::outbox::{Stored, Unsent};
-use crate::kernel::stream::{Filled, LastFilled, MarkSent, Unpublish};
+use crate::kernel::stream::{Filled, LastFilled, MarkResent, MarkSent, StartOver, ToResend};
 use crate::service::Host;
 use crate::tasks::Tasks;
 
 /// How many events are sent at once.
 const BATCH: i64 = 1000;
+/// How many are sent again at once, and how often: slower than listeners can find them in their
+/// inboxes, so that new events do not wait behind old ones.
+const AGAIN: i64 = 500;
+const AGAIN_EVERY: Duration = Duration::from_millis(500);
 /// However well it is woken, the leader looks again after this long.
 const FALLBACK: Duration = Duration::from_secs(1);
 /// How often it is seen that the stream still has what it was sent, and that this one leads.
@@ -131,23 +135,32 @@ impl Relay {
         let listening = self.nats.client().subscribe(subject).await;
         let mut woken = listening.map_err(|error| Error::Broker(error.into()))?;
         let mut filled = self.verified(true).await?;
-        let mut verified = self.clock.now();
+        let (mut verified, mut again_at) = (self.clock.now(), self.clock.now());
+        let mut is_complete = false;
         while !self.stopping() {
             if self.clock.now().since(verified) >= VERIFY {
                 if !lead.is_held().await {
                     return Ok(());
                 }
+                let before = filled;
                 filled = self.verified(false).await?;
+                is_complete &= before.is_kept_in(&filled);
                 verified = self.clock.now();
             }
-            if self.send(&mut filled).await? == BATCH {
+            let sent = self.send(&mut filled).await?;
+            if !is_complete && self.clock.now() >= again_at {
+                is_complete = self.send_again(&mut filled).await?;
+                again_at = self.clock.now().plus(AGAIN_EVERY);
+            }
+            if sent == BATCH {
                 continue;
             }
+            let pause = if is_complete { FALLBACK } else { AGAIN_EVERY };
             tokio::select! {
                 () = self.tasks.stopping().cancelled() => {}
                 () = self.host.db().scope.wake.events.notified() => {}
                 _ = woken.next() => {}
-                () = self.clock.sleep(FALLBACK) => {}
+                () = self.clock.sleep(pause) => {}
             }
             // What was said before the next look need not be heard after it.
             while let Some(Some(_)) = woken.next().now_or_never() {}
@@ -155,7 +168,7 @@ impl Relay {
         Ok(())
     }
 
-    /// The stream as it is, after all that it has lost counts as not published. `anew`: the stream
+    /// The stream as it is, after all that it has lost counts as to be sent again. `anew`: the stream
     /// is made, or brought to what is configured, before.
     async fn verified(&self, anew: bool) -> Result<Filled, Error> {
         let info = async { if anew { self.make_stream().await } else { self.look().await } };
@@ -166,11 +179,15 @@ impl Relay {
         }
         let service = self.host.source().name();
         if let Some(known) = known {
-            tracing::warn!(service, ?known, ?now, "the stream has lost events: sending all again");
+            tracing::warn!(
+                service,
+                ?known,
+                ?now,
+                "the stream has lost events: sending all again, the newest first"
+            );
             metrics::counter!("bus_started_over_total", "service" => service).increment(1);
         }
-        while self.host.db().write(Unpublish { limit: 10_000 }).await? > 0 {}
-        self.host.db().write(MarkSent { positions: Vec::new(), filled: now.clone() }).await?;
+        self.host.db().write(StartOver { filled: now.clone() }).await?;
         Ok(now)
     }
 
@@ -220,6 +237,26 @@ impl Relay {
             return Ok(0);
         }
         let (positions, events): (Vec<_>, Vec<_>) = unsent.into_iter().unzip();
+        self.put(events, filled).await?;
+        let sent = i64::try_from(positions.len()).unwrap_or(BATCH);
+        self.host.db().write(MarkSent { positions, filled: filled.clone() }).await?;
+        Ok(sent)
+    }
+
+    /// Sends the newest of the events again that the stream has lost. Says whether that was all.
+    async fn send_again(&self, filled: &mut Filled) -> Result<bool, Error> {
+        let mut lost = self.host.db().read(ToResend { limit: AGAIN }).await?;
+        lost.reverse();
+        let is_all = i64::try_from(lost.len()).is_ok_and(|lost| lost < AGAIN);
+        let oldest = lost.first().map(|(position, _)| *position);
+        let from = if is_all { None } else { oldest };
+        self.put(lost.into_iter().map(|(_, event)| event).collect(), filled).await?;
+        self.host.db().write(MarkResent { from, filled: filled.clone() }).await?;
+        Ok(is_all)
+    }
+
+    /// Puts events into the stream, and says in `filled` how far it is then.
+    async fn put(&self, events: Vec<Stored>, filled: &mut Filled) -> Result<(), Error> {
         let published = self.nats.while_connected(self.publish(events)).await;
         for ack in published.map_err(Error::Broker)? {
             let sequence = i64::try_from(ack.sequence).unwrap_or(i64::MAX);
@@ -228,9 +265,7 @@ impl Relay {
             }
             filled.sequence = filled.sequence.max(sequence);
         }
-        let sent = i64::try_from(positions.len()).unwrap_or(BATCH);
-        self.host.db().write(MarkSent { positions, filled: filled.clone() }).await?;
-        Ok(sent)
+        Ok(())
     }
 
     /// Puts events into the stream, which acknowledges each.

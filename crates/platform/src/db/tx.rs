@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::pause::Pause;
+use super::postgres::arrays;
 use super::row::{FromRow, Row};
 use super::{Error, Result, Scope, Value, Work};
 use crate::cause::Cause;
@@ -37,6 +38,20 @@ impl Expect {
             | (Self::AtMostOne, 0) => Ok(()),
             (Self::Version, 0) => Err(Error::Conflict),
             (Self::One | Self::AtMostOne | Self::Version, changed) => {
+                Err(Error::RowCount { sql: sql.to_owned(), changed })
+            }
+        }
+    }
+
+    /// What is expected of each of many `rows`, which together changed so many.
+    fn check_all(self, sql: &str, changed: u64, rows: usize) -> Result<()> {
+        let rows = u64::try_from(rows).unwrap_or(u64::MAX);
+        match self {
+            Self::Any => Ok(()),
+            Self::One | Self::AtMostOne | Self::Version if changed == rows => Ok(()),
+            Self::AtMostOne if changed < rows => Ok(()),
+            Self::Version if changed < rows => Err(Error::Conflict),
+            Self::One | Self::AtMostOne | Self::Version => {
                 Err(Error::RowCount { sql: sql.to_owned(), changed })
             }
         }
@@ -159,12 +174,39 @@ impl<'a> Tx<'a> {
         self.checked(outcome.and_then(|changed| expect.check(sql, changed).map(|()| changed)))
     }
 
-    /// Executes a write for each of many rows: prepared once, and pipelined where there is a
-    /// server. Answers how many rows each changed.
+    /// Executes a write for each of many rows, which change different ones: as one statement where
+    /// there is a server. Answers how many rows were changed.
     ///
     /// # Errors
     /// As [`Tx::execute`], for any of them.
     pub fn execute_many<'t, 'v: 't, const N: usize>(
+        &'t mut self,
+        sql: &'t str,
+        rows: impl IntoIterator<Item = [Value<'v>; N]>,
+        expect: Expect,
+    ) -> impl Future<Output = Result<u64>> + Send {
+        let rows: Vec<[Value<'v>; N]> = rows.into_iter().collect();
+        async move {
+            if rows.len() > 1
+                && self.pause.is_none()
+                && let Conn::Postgres(tx) = &self.conn
+                && let Some(changed) = postgres_execute_at_once(tx, sql, &rows).await.transpose()
+            {
+                self.alive()?;
+                self.count(rows.len(), *changed.as_ref().unwrap_or(&0));
+                let checked = |n| expect.check_all(sql, n, rows.len()).map(|()| n);
+                return self.checked(changed.and_then(checked));
+            }
+            Ok(self.execute_rows(sql, rows, expect).await?.iter().sum())
+        }
+    }
+
+    /// As [`Tx::execute_many`], one after the other: pipelined where there is a server. Answers how
+    /// many rows each changed.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn execute_each<'t, 'v: 't, const N: usize>(
         &'t mut self,
         sql: &'t str,
         rows: impl IntoIterator<Item = [Value<'v>; N]>,
@@ -188,7 +230,7 @@ impl<'a> Tx<'a> {
             Conn::Sqlite(conn) => sqlite_statement(conn, sql).and_then(|mut statement| {
                 rows.iter().map(|row| sqlite_execute(&mut statement, sql, row)).collect()
             }),
-            Conn::Postgres(tx) => postgres_execute_many(tx, sql, &rows, self.pause).await,
+            Conn::Postgres(tx) => postgres_execute_each(tx, sql, &rows, self.pause).await,
         };
         let changed: u64 = outcome.as_ref().map_or(0, |counts: &Vec<u64>| counts.iter().sum());
         self.count(rows.len(), changed);
@@ -417,7 +459,25 @@ async fn postgres_execute(
     tx.execute_raw(&statement, params).await.map_err(wrong)
 }
 
-async fn postgres_execute_many<const N: usize>(
+/// As one statement; none if that cannot be.
+async fn postgres_execute_at_once<const N: usize>(
+    tx: &deadpool_postgres::Transaction<'_>,
+    sql: &str,
+    rows: &[[Value<'_>; N]],
+) -> Result<Option<u64>> {
+    let wrong = |error| Error::from_postgres(sql, error);
+    let one = tx.prepare_cached(sql).await.map_err(wrong)?;
+    let Some(many) = arrays::write(sql, one.params()) else { return Ok(None) };
+    let statement = tx.prepare_cached(&many).await.map_err(wrong)?;
+    tx.execute_raw(&statement, columns(rows)).await.map(Some).map_err(wrong)
+}
+
+/// The values of each parameter.
+fn columns<'r, 'v, const N: usize>(rows: &'r [[Value<'v>; N]]) -> [Vec<&'r Value<'v>>; N] {
+    std::array::from_fn(|place| rows.iter().filter_map(|row| row.get(place)).collect())
+}
+
+async fn postgres_execute_each<const N: usize>(
     tx: &deadpool_postgres::Transaction<'_>,
     sql: &str,
     rows: &[[Value<'_>; N]],
@@ -467,6 +527,18 @@ async fn postgres_fetch_many<R: FromRow, const N: usize>(
             for row in &rows {
                 read.push(R::from_row(&Row::Postgres(row))?);
             }
+        }
+        return Ok(read);
+    }
+    if keys.len() > 1
+        && let Some(many) = arrays::query(sql, statement.params())
+    {
+        let statement = &tx.prepare_cached(&many).await.map_err(wrong)?;
+        let (columns, mut read) = (columns(keys), Vec::with_capacity(keys.len()));
+        let columns: Vec<&(dyn ToSql + Sync)> =
+            columns.iter().map(|column| column as &(dyn ToSql + Sync)).collect();
+        for row in &tx.query(statement, &columns).await.map_err(wrong)? {
+            read.push(R::from_row(&Row::Postgres(row))?);
         }
         return Ok(read);
     }

@@ -14,11 +14,12 @@ use crate::db::{Error, Expect, Result, Tx, Unit};
 use crate::params;
 use crate::service::{Patience, Service, Task, Verdict};
 
-/// How long an effect may take before it counts as lost with its process.
-pub const LEASE: Duration = Duration::from_secs(120);
+/// How long an effect may take before it counts as lost with its process: an order that waits for one
+/// is to be settled within a minute of whatever went wrong (P3).
+pub const LEASE: Duration = Duration::from_secs(50);
 
 /// How long performing one may take: it and the recording of what came of it fit in a lease.
-pub(crate) const PERFORMING: Duration = Duration::from_secs(60);
+pub(crate) const PERFORMING: Duration = Duration::from_secs(30);
 
 /// Takes effects that are due under a lease.
 pub(crate) struct ClaimEffects {

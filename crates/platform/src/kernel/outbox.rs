@@ -103,11 +103,15 @@ impl Unit for Unsent {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         let sql = tx.scope.kernel.select_unpublished.as_str();
-        let rows: Vec<(i64, Uuid, String, String)> =
-            tx.fetch_all(sql, &params![self.limit]).await?;
-        let stored = |(position, id, kind, text)| (position, Stored { id, kind, text });
-        Ok(rows.into_iter().map(stored).collect())
+        stored(tx, sql, self.limit).await
     }
+}
+
+/// Rows of the outbox, by a statement that is told how many at most.
+pub(super) async fn stored(tx: &mut Tx<'_>, sql: &str, limit: i64) -> Result<Vec<(i64, Stored)>> {
+    let rows: Vec<(i64, Uuid, String, String)> = tx.fetch_all(sql, &params![limit]).await?;
+    let stored = |(position, id, kind, text)| (position, Stored { id, kind, text });
+    Ok(rows.into_iter().map(stored).collect())
 }
 
 /// Events after a position, in its order: for audits.

@@ -9,11 +9,14 @@ use uuid::Uuid;
 
 use crate::cause::Cause;
 use crate::db::tx::Published;
-use crate::db::{Expect, Result, Tx};
+use crate::db::{Error, Expect, Result, Tx};
 use crate::kernel::effects::LEASE;
 use crate::kernel::wake::{Claimed, Room};
 use crate::params;
 use crate::service::Task;
+
+/// How large an event may be. Brokers take a mebibyte in a message, its headers included.
+const LARGEST_EVENT: usize = 1_000_000;
 
 /// What is to be written when the unit is done.
 #[derive(Debug, Default)]
@@ -141,7 +144,7 @@ async fn write_effects(
         rows.push(params![*name, *id, due, now, text, tries]);
     }
     let insert = tx.scope.kernel.insert_effect.as_str();
-    let inserted = tx.execute_many(insert, rows, Expect::AtMostOne).await?;
+    let inserted = tx.execute_each(insert, rows, Expect::AtMostOne).await?;
     let source = tx.scope.source;
     let mut claimed = Vec::new();
     for (((name, id, body), room), inserted) in effects.into_iter().zip(room).zip(inserted) {
@@ -185,6 +188,12 @@ async fn write_events(tx: &mut Tx<'_>, events: Vec<Envelope>) -> Result<Vec<Publ
         .iter()
         .map(|event| (event.id.uuid(), event.payload.kind().name, event.to_json()))
         .collect();
+    if let Some((_, kind, text)) = rows.iter().find(|(.., text)| text.len() > LARGEST_EVENT) {
+        let bytes = text.len();
+        return Err(Error::Failed(format!(
+            "an event {kind} of {bytes} bytes is larger than the {LARGEST_EVENT} that a bus takes"
+        )));
+    }
     let positions = tx.insert_outbox(&rows).await?;
     let written = positions.into_iter().zip(rows).zip(events);
     Ok(written

@@ -55,6 +55,9 @@ CREATE TABLE {s}_stream (
 );
 ";
 
+/// What is before this position of the outbox has to be sent again; nothing if there is none.
+const RESEND: &str = "ALTER TABLE {s}_stream ADD COLUMN resend_below bigint;";
+
 const UNPUBLISHED: &str =
     "CREATE INDEX {s}_outbox_unpublished ON {s}_outbox (position) WHERE NOT published;";
 
@@ -80,7 +83,7 @@ pub(crate) fn migrations(source: Source, dialect: Dialect) -> Vec<(u32, String)>
         .replace("{clustered}", clustered)
         .replace("{false}", no);
     let named = |sql: &str| sql.replace("{s}", source.name());
-    vec![(1, first), (2, named(STREAM)), (3, named(ASIDE))]
+    vec![(1, first), (2, named(STREAM)), (3, named(ASIDE)), (4, named(RESEND))]
 }
 
 #[cfg(test)]

@@ -37,11 +37,13 @@ statements! {
     insert_outbox = "INSERT INTO {s}_outbox (event_id, type, event, created_at) VALUES ($1, $2, $3, $4)";
     select_unpublished = "SELECT position, event_id, type, event FROM {s}_outbox WHERE NOT published ORDER BY position LIMIT $1";
     mark_published = "UPDATE {s}_outbox SET published = true WHERE position = $1";
-    unpublish = "UPDATE {s}_outbox SET published = false WHERE position IN (SELECT position FROM {s}_outbox \
-        WHERE published ORDER BY position LIMIT $1)";
     select_stream = "SELECT identity, sequence, holes FROM {s}_stream WHERE id = 1";
     upsert_stream = "INSERT INTO {s}_stream (id, identity, sequence, holes) VALUES (1, $1, $2, $3) \
         ON CONFLICT (id) DO UPDATE SET identity = excluded.identity, sequence = excluded.sequence, holes = excluded.holes";
+    start_over = "UPDATE {s}_stream SET resend_below = (SELECT max(position) + 1 FROM {s}_outbox) WHERE id = 1";
+    select_resend = "SELECT position, event_id, type, event FROM {s}_outbox WHERE published \
+        AND position < (SELECT resend_below FROM {s}_stream WHERE id = 1) ORDER BY position DESC LIMIT $1";
+    mark_resent = "UPDATE {s}_stream SET resend_below = $2 WHERE id = 1 AND resend_below > $1";
     outbox_after = "SELECT position, event FROM {s}_outbox WHERE position > $1 ORDER BY position LIMIT $2";
     oldest_unpublished = "SELECT created_at FROM {s}_outbox WHERE NOT published ORDER BY position LIMIT 1";
     delete_outbox = "DELETE FROM {s}_outbox WHERE position IN (SELECT position FROM {s}_outbox \

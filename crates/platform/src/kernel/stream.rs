@@ -1,7 +1,8 @@
 //! What the outbox knows of the stream it fills on a broker. The stream is disposable: where it is
-//! not the one that was filled, or lacks what was put into it, all that is kept is sent again.
+//! not the one that was filled, or lacks what was put into it, all that is kept is sent again, beside
+//! what is new.
 
-use super::outbox::MarkPublished;
+use super::outbox::{MarkPublished, Stored, stored};
 use crate::db::{Expect, Result, Tx, Unit};
 use crate::params;
 
@@ -54,18 +55,52 @@ impl Unit for MarkSent {
     }
 }
 
-/// Some of what was published counts as not published. Answers how much.
-pub(crate) struct Unpublish {
+/// The stream is like this now, and lacks what was published before: all of it is to be sent again.
+pub(crate) struct StartOver {
+    pub(crate) filled: Filled,
+}
+
+impl Unit for StartOver {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        MarkSent { positions: Vec::new(), filled: self.filled.clone() }.run(tx).await?;
+        let sql = tx.scope.kernel.start_over.as_str();
+        tx.execute(sql, &[], Expect::One).await.map(drop)
+    }
+}
+
+/// The newest events that are to be sent again, the newest first: what somebody waits for is among
+/// them, and the rest has been heard long ago.
+pub(crate) struct ToResend {
     /// How many at most.
     pub(crate) limit: i64,
 }
 
-impl Unit for Unpublish {
-    type Out = u64;
+impl Unit for ToResend {
+    type Out = Vec<(i64, Stored)>;
 
-    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
-        let sql = tx.scope.kernel.unpublish.as_str();
-        tx.execute(sql, &params![self.limit], Expect::Any).await
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
+        let sql = tx.scope.kernel.select_resend.as_str();
+        stored(tx, sql, self.limit).await
+    }
+}
+
+/// The stream, which is like this now, has again what is at `from` in the outbox and after it;
+/// nothing is left to send again if `from` is none.
+pub(crate) struct MarkResent {
+    pub(crate) from: Option<i64>,
+    pub(crate) filled: Filled,
+}
+
+impl Unit for MarkResent {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        MarkSent { positions: Vec::new(), filled: self.filled.clone() }.run(tx).await?;
+        let sql = tx.scope.kernel.mark_resent.as_str();
+        let row = params![self.from.unwrap_or(0), self.from];
+        tx.execute(sql, &row, Expect::AtMostOne).await.map(drop)
     }
 }
 

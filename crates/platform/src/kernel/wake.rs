@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use contracts::Timestamp;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use uuid::Uuid;
 
 use super::pending::Flushed;
 use super::watch::Watchers;
@@ -30,8 +31,13 @@ pub(crate) struct Wake {
     pub(crate) timers: Notify,
     /// Something that is watched has changed.
     pub(crate) watchers: Arc<Watchers>,
+    /// Those who watch at other instances are told by whoever takes this.
+    elsewhere: Mutex<Option<mpsc::Sender<Vec<Uuid>>>>,
     next_timer: AtomicI64,
 }
+
+/// What waits to be told to other instances at most; who misses it looks by itself.
+const UNTOLD: usize = 1024;
 
 /// Room for one effect to be under way.
 pub(crate) type Room = OwnedSemaphorePermit;
@@ -55,12 +61,20 @@ impl Default for Wake {
             in_doubt: Mutex::default(),
             timers: Notify::new(),
             watchers: Arc::default(),
+            elsewhere: Mutex::default(),
             next_timer: AtomicI64::new(i64::MAX),
         }
     }
 }
 
 impl Wake {
+    /// What is changed here from now on, for other instances.
+    pub(crate) fn changes(&self) -> mpsc::Receiver<Vec<Uuid>> {
+        let (sender, changes) = mpsc::channel(UNTOLD);
+        *self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner) = Some(sender);
+        changes
+    }
+
     /// A unit has been committed.
     pub(crate) fn after_commit(&self, left: &mut Flushed) {
         if left.events > 0 {
@@ -68,6 +82,10 @@ impl Wake {
         }
         if !left.changed.is_empty() {
             self.watchers.wake(&left.changed);
+            let elsewhere = self.elsewhere.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(others) = elsewhere.as_ref() {
+                let _ = others.try_send(std::mem::take(&mut left.changed));
+            }
         }
         if left.effects > 0 {
             self.effects.notify_one();

@@ -1,7 +1,8 @@
 //! Telling whoever waits for a change of something that it may have been committed.
 //!
-//! A wake-up says only that looking is worth it; what is shown is read from the database. None
-//! comes from another instance, so whoever waits also looks by itself from time to time.
+//! A wake-up says only that looking is worth it; what is shown is read from the database. One from
+//! another instance may be lost, and without a broker there are none, so whoever waits also looks by
+//! itself from time to time, more and more seldom.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,6 +38,9 @@ pub struct Watch {
     pause: Duration,
 }
 
+/// Nobody waits longer until they look by themselves.
+const LONGEST: Duration = Duration::from_secs(5);
+
 impl Watchers {
     pub(crate) fn watch(self: &Arc<Self>, subject: Uuid, clock: Clock, pause: Duration) -> Watch {
         let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +68,9 @@ impl Watch {
         let due = self.clock.now().plus(self.pause).min(until);
         let woken = std::pin::pin!(self.woken.changed());
         let slept = std::pin::pin!(self.clock.sleep_until(due));
-        future::select(woken, slept).await;
+        if let future::Either::Right(_) = future::select(woken, slept).await {
+            self.pause = (self.pause * 2).min(LONGEST);
+        }
     }
 }
 

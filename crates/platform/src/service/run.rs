@@ -52,7 +52,7 @@ const FALLBACK: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// How long to try to record what came of effects: performing and recording them fit in a lease.
-const RECORDING: Duration = Duration::from_secs(30);
+const RECORDING: Duration = Duration::from_secs(15);
 
 /// All services of a process, running.
 #[derive(Debug)]

@@ -100,7 +100,7 @@ async fn a_lease_that_ends_passes_to_another_and_the_late_result_is_ignored() {
         let (_, other) = Probe::<House>::on(&db);
         ask(&db, 1, "ok").await;
         let stale = claim(&slow).await;
-        later(&clock, 119);
+        later(&clock, 49);
         assert!(claim(&other).await.is_empty());
         later(&clock, 2);
         let fresh = claim(&other).await;

@@ -117,10 +117,10 @@ async fn a_consumer_that_has_fallen_behind_the_memory_reads_the_outboxes() {
 }
 
 #[tokio::test]
-async fn events_of_a_megabyte_pass_and_do_not_pile_up_in_memory() {
+async fn events_of_nearly_a_megabyte_pass_and_do_not_pile_up_in_memory() {
     let (_, shop, house) = one_file(&Clock::standing_at(NOON));
     let (_, host) = Probe::<House>::on(&house);
-    let large = |n: usize| format!("n{n:05}{}", "x".repeat(1 << 20));
+    let large = |n: usize| format!("n{n:05}{}", "x".repeat(990_000));
     for n in 0..40 {
         shop.write(say::<Shop>([large(n)])).await.unwrap();
     }
@@ -131,6 +131,17 @@ async fn events_of_a_megabyte_pass_and_do_not_pile_up_in_memory() {
         .map(|mut what| what.drain(..6).collect())
         .collect();
     assert_eq!(seen, names(0..40));
+}
+
+#[tokio::test]
+async fn an_event_that_no_bus_would_take_is_refused_and_nothing_happens() {
+    let (_, shop, house) = one_file(&Clock::standing_at(NOON));
+    let (_, host) = Probe::<House>::on(&house);
+    let refused = shop.write(say::<Shop>(["x".repeat(1 << 20)])).await.unwrap_err();
+    assert!(refused.to_string().contains("larger than"), "{refused}");
+    shop.write(say::<Shop>(["small"])).await.unwrap();
+    drain(&host).await;
+    assert_eq!(notes::<House>(&house).await, ["small"]);
 }
 
 #[tokio::test]

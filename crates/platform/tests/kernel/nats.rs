@@ -1,7 +1,7 @@
 //! What a broker can do to the events of services: lose its disk, be set back, be gone, forget who
 //! listens. Nothing is lost, nothing happens twice, and nobody has to do anything.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull;
+use futures_util::future::Either;
 use platform::bus::{Bus, NatsConfig};
 use platform::clock::Clock;
-use platform::db::{Db, PostgresConfig};
+use platform::db::{Db, PostgresConfig, Result, Tx, Unit};
 use platform::ids::Ids;
 use platform::service::{Host, Runtime, RuntimeConfig};
 use platform::tasks::Tasks;
 use platform::testing::{fresh_nats, fresh_postgres, on_postgres};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::support::{House, Part, Probe, Shop, eventually, forged, notes, parked, say};
 
@@ -25,20 +27,23 @@ struct Broker {
     folder: TempDir,
     address: SocketAddr,
     server: Child,
+    /// Listened on for as long as the broker's own port is its, also while it is dead.
+    _guard: TcpListener,
 }
 
 impl Broker {
     async fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Below what outgoing connections are given, and what other tests take.
-        for port in (9_000_u16..10_000).rev().step_by(7) {
+        for port in (9_000_u16..9_999).rev().step_by(7) {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            if std::net::TcpListener::bind(address).is_err() {
+            let Ok(guard) = TcpListener::bind((Ipv4Addr::LOCALHOST, port + 1)) else { continue };
+            if TcpListener::bind(address).is_err() {
                 continue;
             }
             let mut server = serve(address, &folder.path().join("streams"));
             if answers(address, &mut server).await {
-                return Self { folder, address, server };
+                return Self { folder, address, server, _guard: guard };
             }
         }
         panic!("no broker could be started: is nats-server there? scripts/install-tools nats");
@@ -187,6 +192,38 @@ async fn a_broker_that_has_lost_its_disk_is_filled_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_what_a_stream_has_lost_the_newest_is_sent_first_and_does_not_keep_what_is_new_waiting()
+{
+    let pair = Pair::on(fresh_nats()).await;
+    let shop = pair.run(vec![Probe::<Shop>::on(&pair.shop).1]).await;
+    pair.say(0, 1_200).await;
+    let jetstream = pair.jetstream().await;
+    let messages = async || match jetstream.get_stream(pair.stream()).await {
+        Ok(stream) => stream.cached_info().state.messages,
+        Err(_) => 0,
+    };
+    eventually("all events in the stream", || async { messages().await == 1_200 }).await;
+    jetstream.delete_stream(pair.stream()).await.unwrap();
+    pair.say(1_200, 1_201).await;
+    eventually("all events in the stream", || async { messages().await == 1_201 }).await;
+    let stream = jetstream.get_stream(pair.stream()).await.unwrap();
+    let mut texts = Vec::new();
+    for sequence in 1..=1_201 {
+        let message = stream.get_raw_message(sequence).await.unwrap();
+        texts.push(String::from_utf8_lossy(&message.payload).into_owned());
+    }
+    let place = |name| texts.iter().position(|text| text.contains(name)).unwrap();
+    let (new, newest, older) = (place("n1200"), place("n1199"), place("n0701"));
+    assert!(new.max(newest).max(older) <= 500, "{new}, {newest}, {older}");
+    let (old, oldest) = (place("n0200"), place("n0000"));
+    assert!(oldest >= 1_000 && old > oldest, "{oldest}, {old}");
+    let house = pair.run(vec![Probe::<House>::on(&pair.house).1]).await;
+    pair.heard(1_201).await;
+    shop.tasks.stop().await;
+    house.tasks.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_that_a_dead_broker_owes_is_not_waited_for() {
     let mut broker = Broker::start().await;
     let pair = Pair::on(broker.config()).await;
@@ -300,6 +337,43 @@ async fn of_two_instances_the_second_is_heard_as_soon_as_the_first_and_takes_ove
     first.tasks.stop().await;
     other.write(say::<Shop>(["n0011"])).await.unwrap();
     pair.heard(12).await;
+    second.tasks.stop().await;
+}
+
+/// Something that somebody may be watching changes.
+struct Touch(Uuid);
+
+impl Unit for Touch {
+    type Out = ();
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<()> {
+        tx.changed(self.0);
+        Ok(())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_watches_at_one_instance_is_woken_by_what_changes_at_another() {
+    let pair = Pair::on(fresh_nats()).await;
+    let elsewhere = view(&pair.at_shop).await;
+    let first = pair.run(vec![Probe::<Shop>::on(&pair.shop).1]).await;
+    let second = pair.run(vec![Probe::<Shop>::on(&elsewhere).1]).await;
+    let (clock, order) = (Clock::system(), Uuid::from_u128(7));
+    let mut watch = elsewhere.watch(order, Duration::from_secs(3600));
+    let far = clock.now().plus(Duration::from_secs(3600));
+    let woken = tokio::time::timeout(Duration::from_secs(20), watch.changed(far));
+    let touching = async {
+        // Until they hear each other.
+        loop {
+            pair.shop.write(Touch(order)).await.unwrap();
+            clock.sleep(Duration::from_millis(50)).await;
+        }
+    };
+    match futures_util::future::select(Box::pin(woken), Box::pin(touching)).await {
+        Either::Left((woken, _)) => woken.expect("nobody told it"),
+        Either::Right((never, _)) => never,
+    }
+    first.tasks.stop().await;
     second.tasks.stop().await;
 }
 

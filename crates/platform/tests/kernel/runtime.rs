@@ -104,7 +104,7 @@ async fn effects_are_worked_off_though_few_may_be_under_way_and_what_a_dead_proc
         house.write(steps::<House>((0..3).map(call))).await.unwrap();
         let alone_with_the_file = house.sqlite().is_some();
         if alone_with_the_file {
-            // Claimed by a process that is gone: their lease has two minutes to go.
+            // Claimed by a process that is gone: their lease has most of a minute to go.
             assert_eq!(Probe::<House>::on(&house).1.claim_effects(2).await.unwrap().len(), 2);
         }
         let tasks = Tasks::new();

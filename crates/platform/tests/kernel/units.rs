@@ -2,7 +2,6 @@
 
 use std::marker::PhantomData;
 use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex};
 
 use platform::clock::Clock;
 use platform::db::{Error, Expect, Result, Tx, Unit};
@@ -175,33 +174,70 @@ async fn a_unit_that_panics_while_reading_spoils_nothing_for_the_next() {
     }
 }
 
-struct Many(Arc<Mutex<Vec<u64>>>);
+struct Many;
 
 impl Unit for Many {
-    type Out = Vec<(Uuid, String)>;
+    type Out = (Vec<u64>, Vec<(Uuid, String)>);
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         let rows: Vec<(Uuid, String)> =
             (0..10).map(|n| (tx.id::<()>().uuid(), format!("n{n}"))).collect();
+        let nobody = tx.id::<()>().uuid();
         let written = rows.iter().map(|(id, what)| params![*id, what]);
-        *self.0.lock().unwrap() = tx.execute_many(House::NOTE, written, Expect::One).await?;
+        let mut counts = vec![tx.execute_many(House::NOTE, written, Expect::One).await?];
+        let renamed = rows[..4].iter().map(|(id, what)| params![*id, format!("{what} again")]);
+        let rename = "UPDATE house_notes SET what = $2 WHERE id = $1";
+        counts.push(tx.execute_many(rename, renamed, Expect::Version).await?);
+        let delete = "DELETE FROM house_notes WHERE id = $1";
+        let gone = [rows[9].0, nobody, rows[8].0].map(|id| params![id]);
+        counts.push(tx.execute_many(delete, gone, Expect::AtMostOne).await?);
+        counts.extend(
+            tx.execute_each(delete, [rows[7].0, nobody].map(|id| params![id]), Expect::AtMostOne)
+                .await?,
+        );
         let wanted = rows.iter().rev().map(|(id, _)| params![*id]);
-        tx.fetch_many("SELECT id, what FROM house_notes WHERE id = $1", wanted).await
+        let found = "SELECT id, what FROM house_notes WHERE id = $1";
+        Ok((counts, tx.fetch_many(found, wanted).await?))
+    }
+}
+
+/// Changes what is not there, among what is.
+struct MoreThanThereIs(Expect);
+
+impl Unit for MoreThanThereIs {
+    type Out = u64;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<u64> {
+        let [here, gone] = [tx.id::<()>().uuid(), tx.id::<()>().uuid()];
+        tx.execute(House::NOTE, &params![here, "here"], Expect::One).await?;
+        let change = "UPDATE house_notes SET what = 'changed' WHERE id = $1";
+        tx.execute_many(change, [params![here], params![gone]], self.0).await
     }
 }
 
 #[tokio::test]
-async fn many_rows_are_one_statement_each_and_one_wait_together() {
+async fn what_is_done_for_many_rows_is_waited_for_together() {
     for db in houses(&Clock::standing_at(NOON)).await {
         let before = db.work();
-        let counts = Arc::new(Mutex::default());
-        let found = db.write(Many(Arc::clone(&counts))).await.unwrap();
-        assert_eq!(*counts.lock().unwrap(), [1; 10]);
+        let (counts, found) = db.write(Many).await.unwrap();
+        assert_eq!(counts, [10, 4, 2, 1, 0]);
         let names: Vec<&str> = found.iter().map(|(_, what)| what.as_str()).collect();
-        assert_eq!(names, ["n9", "n8", "n7", "n6", "n5", "n4", "n3", "n2", "n1", "n0"]);
+        assert_eq!(names, ["n6", "n5", "n4", "n3 again", "n2 again", "n1 again", "n0 again"]);
         let work = db.work().since(before);
-        assert_eq!((work.statements, work.round_trips), (20, 2));
-        assert_eq!((work.rows_written, work.commits), (10, 1));
+        assert_eq!((work.statements, work.round_trips), (29, 5));
+        assert_eq!((work.rows_written, work.commits), (17, 1));
+    }
+}
+
+#[tokio::test]
+async fn of_many_rows_each_is_expected_to_be_there() {
+    for db in houses(&Clock::standing_at(NOON)).await {
+        assert_eq!(db.write(MoreThanThereIs(Expect::AtMostOne)).await.unwrap(), 1);
+        assert_eq!(db.write(MoreThanThereIs(Expect::Any)).await.unwrap(), 1);
+        let one = db.write(MoreThanThereIs(Expect::One)).await;
+        assert!(matches!(one, Err(Error::RowCount { .. })), "{one:?}");
+        let version = db.write(MoreThanThereIs(Expect::Version)).await;
+        assert!(matches!(version, Err(Error::Conflict)), "{version:?}");
     }
 }
 

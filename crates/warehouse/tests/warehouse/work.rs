@@ -1,7 +1,10 @@
 //! How much the database is asked to do: no use case may cost more than its rows.
 
-use contracts::{Payload, events::StockReserved};
+use axum::http::StatusCode;
+use contracts::events::{OrderCancelRequested, StockReserved};
+use contracts::{Payload, ShipmentId};
 use platform::db::Work;
+use serde_json::{Value, json};
 
 use super::shop::{Order, Shop};
 
@@ -92,5 +95,82 @@ async fn announcing_a_thousand_units_takes_a_few_transactions() {
         assert!(work.commits <= 8, "{work:?}");
         // What is said and what was said, for each unit; and the timers.
         assert!(work.rows_written <= 2 * 1000 + 10, "{work:?}");
+    }
+}
+
+/// Statements, rows written and units committed since.
+fn done(shop: &Shop, before: Work) -> (u64, u64, u64) {
+    let Work { statements, rows_written, commits, .. } = shop.db.work().since(before);
+    (statements, rows_written, commits)
+}
+
+/// What it costs when staff does something with a parcel.
+async fn doing(shop: &Shop, parcel: ShipmentId, what: &str, body: Value) -> (u64, u64, u64) {
+    let before = shop.db.work();
+    let (status, body) = shop.work(parcel, what, body).await;
+    assert_eq!(status, StatusCode::OK, "{what}: {body}");
+    done(shop, before)
+}
+
+/// What it costs to hear something of an order.
+async fn hearing(shop: &Shop, order: &Order, payload: impl Into<Payload>) -> (u64, u64, u64) {
+    let before = shop.db.work();
+    shop.hears(order, payload).await;
+    done(shop, before)
+}
+
+#[tokio::test]
+async fn each_step_of_a_parcel_of_two_units_costs_so_many_statements_and_rows() {
+    for shop in Shop::everywhere().await {
+        shop.stock(&[("A", 5), ("B", 5)]).await;
+        let before = shop.db.work();
+        let (status, body) = shop.post("/stock/A/receipts", json!({ "quantity": 5 })).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        assert_eq!(done(&shop, before), (6, 4, 1));
+
+        let (order, parcel) = shop.confirmed(&[("A", 2), ("B", 1)]).await;
+        let part = json!({ "lines": [{ "line_id": order.line(0), "quantity": 1 }] });
+        assert_eq!(doing(&shop, parcel, "split", part).await, (10, 5, 1));
+        assert_eq!(doing(&shop, parcel, "pack", json!({})).await, (13, 6, 1));
+        let captured = order.captured(100, Some(parcel));
+        assert_eq!(hearing(&shop, &order, captured).await, (7, 4, 1));
+        let by = json!({ "carrier": "DHL", "tracking": "1" });
+        assert_eq!(doing(&shop, parcel, "dispatch", by).await, (15, 8, 1));
+        assert_eq!(doing(&shop, parcel, "deliver", json!(null)).await, (9, 4, 1));
+
+        let (order, parcel) = shop.confirmed(&[("A", 2), ("B", 1)]).await;
+        let short = json!({ "missing": [{ "line_id": order.line(0), "quantity": 1 }] });
+        assert_eq!(doing(&shop, parcel, "pack", short).await, (15, 8, 1));
+        let cancel = OrderCancelRequested { order_id: order.id, reason: "no more".into() };
+        assert_eq!(hearing(&shop, &order, cancel).await, (13, 8, 1));
+        shop.is_sound().await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_twenty_takes_as_many_statements_as_a_page_of_one() {
+    for shop in Shop::everywhere().await {
+        let names: Vec<String> = (0..20).map(|n| format!("S{n:02}")).collect();
+        let goods: Vec<(&str, i64)> = names.iter().map(|name| (name.as_str(), 50)).collect();
+        shop.stock(&goods).await;
+        shop.stock(&[("S00", 1); 20]).await;
+        let (_, parcel) = shop.confirmed(&[("S00", 1), ("S01", 1)]).await;
+        for _ in 1..20 {
+            shop.confirmed(&[("S00", 1), ("S01", 1)]).await;
+        }
+        for list in ["/shipments", "/stock", "/stock/S00/movements"] {
+            for items in [1, 20] {
+                let before = shop.db.work();
+                let (status, page) = shop.get(&format!("{list}?limit={items}")).await;
+                assert_eq!(done(&shop, before), (1, 0, 0), "{list}");
+                assert_eq!(status, StatusCode::OK, "{page}");
+                assert_eq!(page["items"].as_array().unwrap().len(), items);
+            }
+        }
+        for path in [format!("/shipments/{parcel}"), "/stock/S00".to_owned()] {
+            let before = shop.db.work();
+            assert_eq!(shop.get(&path).await.0, StatusCode::OK);
+            assert_eq!(done(&shop, before), (1, 0, 0), "{path}");
+        }
     }
 }

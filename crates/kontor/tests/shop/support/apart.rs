@@ -33,7 +33,8 @@ pub struct Ears {
 }
 
 impl Ears {
-    fn free() -> Self {
+    /// Where nobody listens yet.
+    pub fn free() -> Self {
         Self { public: free_address(), inside: free_address() }
     }
 
@@ -153,7 +154,7 @@ token_sha256 = "{hash}"
 
     /// Starts an instance of a service and waits until it is ready.
     pub async fn start(&self, service: Source, instance: usize) -> Running {
-        self.begin(service.name(), self.instances[&service][instance]).await
+        self.begin(service.name(), self.instances[&service][instance], &[]).await
     }
 
     /// Starts one instance of every service, and waits until all are ready.
@@ -164,11 +165,13 @@ token_sha256 = "{hash}"
 
     /// Starts the gateway and waits until it is ready.
     pub async fn start_gateway(&self) -> Running {
-        self.begin("gateway", self.gateway).await
+        self.begin("gateway", self.gateway, &[]).await
     }
 
-    async fn begin(&self, part: &str, ears: Ears) -> Running {
+    /// Starts a part with these settings besides, and waits until it is ready.
+    pub async fn begin(&self, part: &str, ears: Ears, settings: &[(&str, &str)]) -> Running {
         let mut command = self.command(&["run", part]);
+        command.envs(settings.iter().copied());
         command.env("KONTOR_HTTP__LISTEN", ears.public.to_string());
         command.env("KONTOR_HTTP__INTERNAL", ears.inside.to_string());
         let running = Running::begin(command, &self.folder.path().join("program.log"));

@@ -34,11 +34,13 @@ macro_rules! on_both_engines {
     )* };
 }
 
-/// Runs each scenario once more, against separate processes, two of each service. Scenarios that move the
-/// time stay with [`on_both_engines`]: processes go by the time of their database, and that by the
-/// machine's.
-macro_rules! on_processes {
+/// Runs each scenario on both engines, and once more against separate processes, two of each service. Those
+/// that move the time stay with [`on_both_engines`]: processes go by the time of their database, and
+/// that by the machine's.
+macro_rules! everywhere {
     ($($scenario:ident),* $(,)?) => {
+        crate::support::on_both_engines!($($scenario),*);
+
         mod apart {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -50,5 +52,5 @@ macro_rules! on_processes {
     };
 }
 
+pub(crate) use everywhere;
 pub(crate) use on_both_engines;
-pub(crate) use on_processes;

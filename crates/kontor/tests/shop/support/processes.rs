@@ -1,5 +1,5 @@
-//! The shop of a test as separate processes: two instances of each service and a gateway, on PostgreSQL
-//! and NATS. The test asks the gateway over HTTP, and cannot tell, but for the time: it is the
+//! The shop of a test as separate processes: two instances of each service and a gateway, on PostgreSQL,
+//! NATS and Redis. The test asks the gateway over HTTP, and cannot tell, but for the time: it is the
 //! machine's, and nobody moves it.
 
 use std::net::SocketAddr;
@@ -15,10 +15,11 @@ use contracts::Source;
 use http::Uri;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use kontor::config::Config;
+use kontor::config::{Config, Redis};
 use kontor::shop::{Place, Shop};
 use platform::bus::NatsConfig;
 use platform::clock::Clock;
+use platform::config::Credential;
 use platform::http::{HttpContext, Limits};
 use platform::tasks::Tasks;
 use tempfile::TempDir;
@@ -57,6 +58,10 @@ impl World {
         let prefix = names.split_once("_{service}").unwrap().0.to_owned();
         let nats = std::env::var("NATS_URL");
         let nats = nats.expect("set NATS_URL, or run this under scripts/with-nats");
+        let redis = std::env::var("REDIS_URL");
+        let redis = redis.expect("set REDIS_URL, or run this under scripts/with-redis");
+        let (url, ca) = (Credential::new(redis.as_str()), None);
+        config.redis = Some(Redis { url, prefix: prefix.clone(), ca });
         config.nats = Some(NatsConfig { servers: vec![nats], prefix, ..NatsConfig::default() });
         config.staff = HttpContext::test_settings(Limits::default()).staff;
         config.log.filter = "error".to_owned();
@@ -66,7 +71,7 @@ impl World {
         std::fs::write(folder.path().join("kontor.toml"), file).unwrap();
 
         let at_provider = Mutex::new(Some(TcpListener::bind(provider).await.unwrap()));
-        let processes = start(folder.path(), servers.url.reveal(), address).await;
+        let processes = start(folder.path(), servers.url.reveal(), &redis, address).await;
         // Nothing of it runs here: it is for who looks at the databases.
         let clock = Clock::system();
         let shop = Shop::assemble(Place::Servers(servers), config, clock.clone()).await.unwrap();
@@ -85,7 +90,7 @@ impl World {
 }
 
 /// Starts everything, and waits until all of it is ready; the gateway is the last.
-async fn start(folder: &Path, postgres: &str, gateway: SocketAddr) -> Vec<Running> {
+async fn start(folder: &Path, postgres: &str, redis: &str, gateway: SocketAddr) -> Vec<Running> {
     let mut parts = Vec::new();
     let mut addresses = Vec::new();
     for service in Source::ALL {
@@ -106,6 +111,7 @@ async fn start(folder: &Path, postgres: &str, gateway: SocketAddr) -> Vec<Runnin
         command.arg("--config").arg(folder.join("kontor.toml")).current_dir(folder);
         for (name, value) in [
             ("DATA__POSTGRES__URL", postgres),
+            ("REDIS__URL", redis),
             ("GATEWAY__SERVICES", &addresses),
             ("HTTP__CURSOR_KEY", CURSOR_KEY),
             ("HTTP__LISTEN", &public.to_string()),

@@ -41,7 +41,7 @@ pub enum Engine {
     Postgres,
     /// A server, with a database for each service.
     PostgresApart,
-    /// Separate processes on PostgreSQL and NATS, two of each service. Their time is the machine's.
+    /// Separate processes on PostgreSQL, NATS and Redis, two of each service. Their time is the machine's.
     Processes,
 }
 

@@ -1,6 +1,9 @@
 //! The price book: a shop's rates and shipping methods, checked once, ready to price baskets.
 
-use contracts::{Rate, Sku, events::TaxMode};
+use contracts::{
+    Rate, Sku,
+    events::{TaxMode, ZeroTaxReason},
+};
 
 use super::shipping::{self, Freight};
 use super::tax::TaxTable;
@@ -215,6 +218,12 @@ fn check_zones(config: &Config) -> Result<(), BookError> {
             }
             if rate.is_zero() != tax.zero_reason.is_some() {
                 return Err(wrong(format!("{class}: a zero rate, and no other, has a reason")));
+            }
+            // Art. 226 (4) of the VAT directive: the invoice would have to name the buyer's.
+            if tax.zero_reason == Some(ZeroTaxReason::ReverseCharge) {
+                let why =
+                    "reverse charge needs the buyer's VAT number, which carts do not take yet";
+                return Err(wrong(format!("{class}: {why}")));
             }
         }
     }

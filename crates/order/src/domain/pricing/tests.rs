@@ -264,6 +264,15 @@ fn a_zero_rate_without_a_reason_is_a_wrong_configuration() {
     assert_eq!(PriceBook::new(&config).unwrap_err().key, "tax_zones.here");
 }
 
+#[test]
+fn reverse_charge_is_a_wrong_configuration_while_nobody_gives_a_vat_number() {
+    let mut config = config(TaxMode::Included);
+    let reverse = TaxRate { rate: Rate::ZERO, zero_reason: Some(ZeroTaxReason::ReverseCharge) };
+    config.tax_zones[0].rates.insert("reverse".to_owned(), reverse);
+    let error = PriceBook::new(&config).unwrap_err();
+    assert!(error.why.contains("VAT number"), "{error}");
+}
+
 fn any_shop() -> impl Strategy<Value = (Shop, Vec<i64>)> {
     let class = prop_oneof![Just("standard"), Just("books"), Just("digital")];
     let lines = proptest::collection::vec((class, 0_i64..100_000, 1_i64..50), 1..8);

@@ -71,6 +71,13 @@ impl Server {
             tls::client(told.ca.as_deref()).map_err(|error| Error::Failed(error.to_string()))?;
         Ok(Self { config, tls: MakeRustlsConnect::new(tls) })
     }
+
+    /// Every session has these settings besides.
+    pub(super) fn insist(&mut self, settings: &[&str]) {
+        let own = self.config.get_options().unwrap_or_default();
+        let options = settings.iter().fold(own.to_owned(), |all, one| format!("{all} -c {one}"));
+        self.config.options(&options);
+    }
 }
 
 impl std::fmt::Debug for Server {
