@@ -132,15 +132,17 @@ impl Envelope {
     }
 }
 
-/// Who did it: a customer, a named member of staff, or a service by itself.
+/// Who did it: a customer, a named member of staff, whoever runs the shop, or a service by itself.
 ///
-/// Written `customer`, `staff:anna`, `service:warehouse`.
+/// Written `customer`, `staff:anna`, `operator`, `service:warehouse`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Actor {
     /// The shopper.
     Customer,
     /// A member of staff, by name.
     Staff(String),
+    /// Whoever runs commands on the shop's own machine: nobody told it a name.
+    Operator,
     /// A service, of its own accord.
     Service(Source),
     /// Somebody a newer version knows of, as it is written.
@@ -152,7 +154,7 @@ impl PartialSchema for Actor {
         use utoipa::openapi::schema::{ObjectBuilder, Type};
         ObjectBuilder::new()
             .schema_type(Type::String)
-            .examples(["customer", "staff:anna", "service:warehouse"].map(serde_json::Value::from))
+            .examples(["customer", "staff:anna", "operator"].map(serde_json::Value::from))
             .into()
     }
 }
@@ -167,6 +169,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Customer => f.write_str("customer"),
             Self::Staff(name) => write!(f, "staff:{name}"),
+            Self::Operator => f.write_str("operator"),
             Self::Service(source) => write!(f, "service:{source}"),
             Self::Other(text) => f.write_str(text),
         }
@@ -178,6 +181,7 @@ impl FromStr for Actor {
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             None if text == "customer" => Ok(Self::Customer),
+            None if text == "operator" => Ok(Self::Operator),
             Some(("staff", name)) => Ok(Self::Staff(name.to_owned())),
             Some(("service", name)) => name.parse().map(Self::Service),
             _ => Err(format!("{text:?} is not an actor")),

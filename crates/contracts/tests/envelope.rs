@@ -158,6 +158,7 @@ fn an_actor_is_written_as_it_is_read() {
     let actors = [
         (Actor::Customer, "customer"),
         (Actor::Staff("anna".into()), "staff:anna"),
+        (Actor::Operator, "operator"),
         (Actor::Staff("anna:night shift".into()), "staff:anna:night shift"),
         (Actor::Service(Source::Warehouse), "service:warehouse"),
     ];

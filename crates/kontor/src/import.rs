@@ -89,7 +89,7 @@ pub async fn read(
         causation: None,
         correlation: "import".to_owned(),
         trace: None,
-        actor: Actor::Service(Source::Catalogue),
+        actor: Actor::Operator,
     };
     let report = catalogue
         .import(lines, options, &cause, |_| bar.set_position(passed.load(Ordering::Relaxed)))

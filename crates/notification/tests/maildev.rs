@@ -1,12 +1,13 @@
 //! Mails as a real mail server takes them: MailDev, which `scripts/with-maildev` starts.
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be is a failure")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use contracts::OrderId;
-use contracts::events::OrderPlaced;
-use notification::domain::Status;
+use contracts::events::{OrderPlaced, Payload};
+use notification::domain::{Stage, Status, plan};
 use notification::mail::SmtpSecurity;
 use notification::store::Page;
 use notification::{Config, Notifications, SmtpConfig};
@@ -17,6 +18,8 @@ use platform::testing;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+mod golden;
 
 fn told(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
@@ -57,7 +60,7 @@ fn placed(order_id: OrderId) -> OrderPlaced {
 }
 
 #[tokio::test]
-async fn the_mail_of_a_placed_order_reads_the_same_in_a_real_mail_server() {
+async fn the_mail_of_every_stage_reads_the_same_in_a_real_mail_server() {
     let server = told("MAILDEV_SMTP");
     let (host, port) = server.rsplit_once(':').unwrap();
     let smtp = SmtpConfig {
@@ -78,27 +81,42 @@ async fn the_mail_of_a_placed_order_reads_the_same_in_a_real_mail_server() {
     let service = Arc::new(Notifications::new(db.clone(), &config, post).unwrap());
     let host = Hosted::new(Arc::clone(&service));
     let order: OrderId = Ids::from_system(Clock::system()).id();
-    host.deliver(vec![testing::event(&db, order.to_string(), 1, placed(order))]).await.unwrap();
-    testing::settle(host.as_ref()).await;
+    let hear = async |version, payload: Payload| {
+        let event = testing::event(&db, order.to_string(), version, payload);
+        host.deliver(vec![event]).await.unwrap();
+        testing::settle(host.as_ref()).await;
+    };
+    hear(1, placed(order).into()).await;
+    for event in golden::one_of_each(order) {
+        if plan(&event).is_some() && event.payload.kind().name != "order.placed.v1" {
+            hear(2, event.payload).await;
+        }
+    }
 
-    // What the service says it has sent is what has arrived.
-    let page = db.read(Page { before: None, order_id: Some(order), limit: 10 }).await.unwrap();
-    let [letter] = page.as_slice() else { panic!("{page:?}") };
-    assert_eq!(letter.status, Status::Sent, "{letter:?}");
-    let (_, rendered) = service.mail_of(letter).unwrap();
+    // What the service says it has sent is what has arrived, each once.
+    let letters = db.read(Page { before: None, order_id: Some(order), limit: 100 }).await.unwrap();
+    let stages: BTreeSet<Stage> = letters.iter().map(|letter| letter.stage).collect();
+    assert_eq!(stages, Stage::ALL.iter().copied().collect());
     let all = arrived().await;
-    let id = format!("<{}@kontor.example>", letter.id);
-    let ours: Vec<&Value> =
-        all.iter().filter(|mail| mail["headers"]["message-id"] == id.as_str()).collect();
-    let [mail] = ours.as_slice() else { panic!("{} of {all:?}", ours.len()) };
-    assert_eq!(mail["subject"], rendered.subject.as_str());
-    assert!(rendered.subject.contains(&format!("K-{order}")), "{}", rendered.subject);
-    assert_eq!(mail["from"][0]["name"], "Kontor für alle");
-    assert_eq!(mail["from"][0]["address"], "shop@kontor.example");
-    assert_eq!(mail["to"][0]["address"], "anna@example.org");
-    assert_eq!(mail["to"].as_array().unwrap().len(), 1);
-    assert_eq!(mail["text"].as_str().unwrap().trim_end(), rendered.text.trim_end());
-    assert!(rendered.text.contains("Grüne Kerze & <mehr>"), "{}", rendered.text);
-    let html = mail["html"].as_str().unwrap();
-    assert!(html.contains("Grüne Kerze &amp; &lt;mehr&gt;"), "{html}");
+    for letter in &letters {
+        assert_eq!(letter.status, Status::Sent, "{letter:?}");
+        let (_, rendered) = service.mail_of(letter).unwrap();
+        let id = format!("<{}@kontor.example>", letter.id);
+        let ours: Vec<&Value> =
+            all.iter().filter(|mail| mail["headers"]["message-id"] == id.as_str()).collect();
+        let [mail] = ours.as_slice() else { panic!("{} of {letter:?}", ours.len()) };
+        assert_eq!(mail["subject"], rendered.subject.as_str());
+        assert!(rendered.subject.contains(&format!("K-{order}")), "{}", rendered.subject);
+        assert_eq!(mail["from"][0]["name"], "Kontor für alle");
+        assert_eq!(mail["from"][0]["address"], "shop@kontor.example");
+        assert_eq!(mail["to"][0]["address"], "anna@example.org");
+        assert_eq!(mail["to"].as_array().unwrap().len(), 1);
+        assert_eq!(mail["text"].as_str().unwrap().trim_end(), rendered.text.trim_end());
+        let html = mail["html"].as_str().unwrap().replace("\r\n", "\n");
+        assert_eq!(html.trim_end(), rendered.html.trim_end());
+        if letter.stage == Stage::OrderPlaced {
+            assert!(rendered.text.contains("Grüne Kerze & <mehr>"), "{}", rendered.text);
+            assert!(html.contains("Grüne Kerze &amp; &lt;mehr&gt;"), "{html}");
+        }
+    }
 }

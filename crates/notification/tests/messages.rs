@@ -2,16 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "in a test, what cannot be is a failure")]
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
+use contracts::OrderId;
 use contracts::events::{OrderConfirmed, OrderPlaced, Payload, ShipmentDispatched};
-use contracts::{Envelope, OrderId};
 use http_body_util::BodyExt;
 use notification::domain::{Stage, plan};
 use notification::mail::{Delivered, MemoryPost};
@@ -23,6 +21,10 @@ use platform::service::{Host, Hosted, Service};
 use platform::testing;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+mod golden;
+
+use golden::one_of_each;
 
 struct Shop {
     clock: Clock,
@@ -365,25 +367,6 @@ async fn the_work_of_a_message_does_not_grow_with_the_batch() {
         shop.settle().await;
         assert_eq!(shop.subjects().len(), 40);
     }
-}
-
-/// One event of every kind there is, as it was once written, about this order.
-fn one_of_each(order: OrderId) -> Vec<Envelope> {
-    // Where it runs, not where it was built: checkouts share what is built.
-    let here = std::env::var("CARGO_MANIFEST_DIR").unwrap();
-    let golden = Path::new(&here).join("../contracts/golden");
-    let mut kinds: Vec<_> =
-        fs::read_dir(golden).unwrap().map(|kind| kind.unwrap().path()).collect();
-    kinds.sort();
-    let event = |kind: PathBuf| {
-        let text = fs::read_to_string(kind.join("1.json")).unwrap();
-        let mut event: Value = serde_json::from_str(&text).unwrap();
-        if let Some(about) = event["data"].get_mut("order_id") {
-            *about = json!(order);
-        }
-        Envelope::from_json(&event.to_string()).unwrap()
-    };
-    kinds.into_iter().map(event).collect()
 }
 
 #[tokio::test]

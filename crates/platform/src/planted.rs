@@ -34,11 +34,15 @@ pub enum Bug {
     OldOverNew,
     /// Money is taken and not booked.
     TakenUnbooked,
+    /// What came of a request is not kept with its key, so that a repeated one is new.
+    KeyForgotten,
+    /// What came of an effect is recorded, and the effect stays: it is performed again.
+    EffectStays,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::HoldWithoutLooking,
         Self::LapsedHoldKept,
         Self::UnknownIsDeclined,
@@ -53,6 +57,8 @@ impl Bug {
         Self::CustomersPrice,
         Self::OldOverNew,
         Self::TakenUnbooked,
+        Self::KeyForgotten,
+        Self::EffectStays,
     ];
 }
 

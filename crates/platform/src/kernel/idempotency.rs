@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::db::{Error, Expect, Result, Tx};
 use crate::params;
+use crate::planted::{self, Bug};
 
 /// How long an answer is kept.
 pub const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -71,6 +72,9 @@ impl Tx<'_> {
     /// # Errors
     /// When the database fails.
     pub async fn remember(&mut self, request: &Request, answer: &impl Serialize) -> Result<()> {
+        if planted::is(Bug::KeyForgotten) {
+            return Ok(());
+        }
         let answer = serde_json::to_string(answer).unwrap_or_default();
         let now = self.now();
         let sql = self.scope.kernel.insert_answer.as_str();
