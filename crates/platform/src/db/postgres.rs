@@ -12,6 +12,7 @@ use contracts::{Source, Timestamp};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
+use tracing::warn;
 
 use super::error::panicked;
 use super::migrate::{Dialect, Migration, runners};
@@ -99,7 +100,18 @@ impl Postgres {
         client.batch_execute(LOCK).await.map_err(|e| Error::from_postgres(LOCK, e))?;
         for runner in runners(source, migrations, Dialect::Postgres)? {
             let client: &mut tokio_postgres::Client = &mut client;
+            // The next release only adds to the tables: this one goes on beside it.
+            let runner = runner.set_abort_missing(false);
             runner.run_async(client).await.map_err(|e| Error::statement("migrate", e))?;
+            let applied = runner.get_applied_migrations_async(client).await;
+            let applied = applied.map_err(|e| Error::statement("migrate", e))?;
+            let newer = applied.len().saturating_sub(runner.get_migrations().len());
+            if newer > 0 {
+                warn!(
+                    service = %source, steps = newer,
+                    "the tables are of a newer release: well during an upgrade, by one release"
+                );
+            }
         }
         client.batch_execute(UNLOCK).await.map_err(|e| Error::from_postgres(UNLOCK, e))?;
         client.batch_execute(LIMITS).await.map_err(|e| Error::from_postgres(LIMITS, e))

@@ -24,3 +24,4 @@ mod runtime;
 mod support;
 mod timers;
 mod units;
+mod upgrade;
