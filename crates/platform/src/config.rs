@@ -21,14 +21,19 @@ pub use secret::{Credential, Secret, WeakSecret};
 const PREFIX: &str = "KONTOR_";
 const SEPARATOR: &str = "__";
 
+/// What is configured: with defaults, to be read and shown.
+pub trait Settings: DeserializeOwned + Serialize + Default {}
+impl<T: DeserializeOwned + Serialize + Default> Settings for T {}
+
 /// The configuration in `file` (if there is one) and the environment.
 ///
 /// A variable `KONTOR_SECTION__KEY` sets `key` in `[section]`. Variables without two underscores
-/// in the middle are somebody else's: Kubernetes sets `KONTOR_PORT` for a service named so.
+/// in the middle are somebody else's: Kubernetes sets `KONTOR_PORT` for a service named so. But one that
+/// has all the words of a key, such as `KONTOR_HTTP_LISTEN`, was meant for us and is an error.
 ///
 /// # Errors
 /// Everything that is wrong, at once, each with its key and source.
-pub fn load<T: DeserializeOwned>(file: Option<&Path>) -> Result<T, ConfigError> {
+pub fn load<T: Settings>(file: Option<&Path>) -> Result<T, ConfigError> {
     load_with(file, std::env::vars())
 }
 
@@ -36,7 +41,7 @@ pub fn load<T: DeserializeOwned>(file: Option<&Path>) -> Result<T, ConfigError> 
 ///
 /// # Errors
 /// As [`load`].
-pub fn load_with<T: DeserializeOwned>(
+pub fn load_with<T: Settings>(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
@@ -46,11 +51,21 @@ pub fn load_with<T: DeserializeOwned>(
             .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
         figment = figment.merge(Text { file: file.to_owned(), text });
     }
-    let ours = variables.into_iter().filter_map(|(name, value)| {
-        let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase();
-        key.contains(SEPARATOR).then_some((key, value))
-    });
-    figment = figment.merge(Variables(ours.collect()));
+    let named = variables
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_ascii_lowercase(), value)));
+    let (ours, others): (Vec<_>, Vec<_>) = named.partition(|(key, _)| key.contains(SEPARATOR));
+    let keys = keys(&T::default());
+    let misspelt = |name: &String| keys.iter().find(|key| key.join("_") == *name);
+    let misspelt: Vec<Wrong> = others
+        .iter()
+        .filter_map(|(name, _)| misspelt(name))
+        .map(|key| Wrong::misspelt(&key.iter().map(String::as_str).collect::<Vec<_>>()))
+        .collect();
+    if !misspelt.is_empty() {
+        return Err(ConfigError::Wrong(misspelt));
+    }
+    figment = figment.merge(Variables(ours));
     figment.extract().map_err(|errors| ConfigError::of(errors, file))
 }
 
@@ -113,6 +128,23 @@ fn insert(dict: &mut Dict, path: &[&str], value: Value) {
             }
         }
     }
+}
+
+/// The keys in sections, each with its sections in front.
+fn keys(config: &impl Serialize) -> Vec<Vec<String>> {
+    let whole = serde_json::to_value(config).unwrap_or_default();
+    let mut keys = Vec::new();
+    let mut left = vec![(Vec::new(), &whole)];
+    while let Some((path, value)) = left.pop() {
+        for (name, inner) in value.as_object().into_iter().flatten() {
+            let path: Vec<String> = path.iter().chain([name]).cloned().collect();
+            left.push((path.clone(), inner));
+            if path.len() > 1 {
+                keys.push(path);
+            }
+        }
+    }
+    keys
 }
 
 fn variable(keys: &[&str]) -> String {

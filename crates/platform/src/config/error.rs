@@ -36,6 +36,20 @@ pub struct Wrong {
     pub source: String,
 }
 
+impl Wrong {
+    /// A variable with all the words of this key, and one underscore where two belong.
+    pub(super) fn misspelt(keys: &[&str]) -> Self {
+        Self {
+            key: keys.join("."),
+            what: format!(
+                "is set by {}, with two underscores after a section",
+                super::variable(keys)
+            ),
+            source: format!("{}{}", super::PREFIX, keys.join("_").to_ascii_uppercase()),
+        }
+    }
+}
+
 impl fmt::Display for Wrong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.key.is_empty() {

@@ -111,6 +111,12 @@ fn what_is_wrong_is_told_with_its_key_and_where_it_comes_from() {
             "http.speed: there is no such key; there are listen, body_bytes, kind (KONTOR_HTTP__SPEED)",
         ),
         (
+            "",
+            vec![("KONTOR_HTTP_BODY_BYTES", "1"), ("KONTOR_HTTP_PORT", "tcp://10.0.0.1:80")],
+            "http.body_bytes: is set by KONTOR_HTTP__BODY_BYTES, with two underscores after a section \
+             (KONTOR_HTTP_BODY_BYTES)",
+        ),
+        (
             "[htpp]\n",
             vec![],
             "htpp: there is no such key; there are http, mail, key (kontor.toml:1)",
