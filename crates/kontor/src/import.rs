@@ -62,12 +62,12 @@ fn say(report: &Report) -> Result<Outcome, Failure> {
     if more > 0 {
         writeln!(errors, "... and {more} more faults")?;
     }
-    let Report { lines, created, updated, unchanged, refused, .. } = report;
+    let Report { lines, created, updated, unchanged, categories, refused, .. } = report;
     let dry = if report.dry_run { "Nothing was changed. It would be: " } else { "" };
     writeln!(
         io::stdout(),
         "{dry}{lines} lines: {created} products new, {updated} changed, {unchanged} as they were, \
-         {refused} lines refused."
+         {categories} categories, {refused} lines refused."
     )?;
     Ok(if *refused == 0 { Outcome::Well } else { Outcome::Findings })
 }

@@ -151,7 +151,7 @@ fn of_pricing(refusal: PricingRefusal, detail: String) -> Problem {
         PricingRefusal::TaxUndetermined { class, country } => {
             unprocessable(detail).with("tax_class", class).with("country", country)
         }
-        PricingRefusal::ShippingUnavailable { method } => {
+        PricingRefusal::ShippingUnavailable { method, .. } => {
             unprocessable(detail).with("shipping_method", method)
         }
         PricingRefusal::AmountTooLarge => Problem::validation("/lines", detail),

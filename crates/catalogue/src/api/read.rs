@@ -143,11 +143,12 @@ async fn find(catalogue: &Catalogue, name: String) -> Result<Stored, Error> {
 }
 
 fn only_staff(principal: &Principal) -> Result<(), Problem> {
+    const ROLES: &[Role] = &[Role::Catalogue];
     match principal {
         Principal::Anonymous => Err(auth::unauthenticated()),
-        Principal::Guest { .. } => Err(auth::forbidden()),
+        Principal::Guest { .. } => Err(auth::forbidden(ROLES)),
         Principal::Staff { .. } => {
-            principal.staff(&[Role::Catalogue]).map(drop).ok_or_else(auth::forbidden)
+            principal.staff(ROLES).map(drop).ok_or_else(|| auth::forbidden(ROLES))
         }
     }
 }

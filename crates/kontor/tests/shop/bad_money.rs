@@ -112,9 +112,10 @@ async fn the_dearest_cart_is_reckoned_right_or_refused(engine: Engine) {
     let most = 100_000_000_000;
     let lines = (0..100).map(|n| product(&format!("GOLD{n}"), "Gold", most, "standard", false));
     world.import(lines).await;
-    world.until_on_sale("GOLD99", "EUR").await;
+    let skus: Vec<String> = (0..100).map(|n| format!("GOLD{n}")).collect();
+    world.until_on_sale(&skus, "EUR").await;
     let lines: Vec<Value> =
-        (0..100).map(|n| json!({ "sku": format!("GOLD{n}"), "quantity": 9_999 })).collect();
+        skus.iter().map(|sku| json!({ "sku": sku, "quantity": 9_999 })).collect();
     let cart = world.post("/carts").json(json!({ "lines": lines })).send().await.expect(201);
     let total: i64 = 100 * 9_999 * most;
     assert_eq!(cart["totals"]["total_minor"], total);
@@ -144,7 +145,7 @@ async fn yen_and_dinar_are_right_to_the_unit(engine: Engine) {
     world.import([lamp]).await;
     world.receive("LAMP", 10).await;
     for (currency, price, shown) in [("JPY", 1_500, "4600 JPY"), ("KWD", 1_234, "3.802 KWD")] {
-        world.until_on_sale("LAMP", currency).await;
+        world.until_on_sale(&["LAMP"], currency).await;
         let body = json!({
             "currency": currency, "lines": [{ "sku": "LAMP", "quantity": 3 }],
             "email": "ada@example.org", "shipping_address": address(),

@@ -32,7 +32,7 @@ use utoipa::ToSchema;
 pub use book::{BookError, PriceBook};
 pub use discount::Discounts;
 pub use offer::Offer;
-pub use shipping::ShippingQuote;
+pub use shipping::{ShippingQuote, Unavailable};
 
 /// What is to be priced.
 #[derive(Debug, Clone)]
@@ -135,10 +135,12 @@ pub enum PricingRefusal {
         country: String,
     },
     /// The chosen way to ship does not exist or does not go there.
-    #[error("the shipping method {method:?} is not available")]
+    #[error("the shipping method {method:?} is not available: {why}")]
     ShippingUnavailable {
         /// Its code.
         method: String,
+        /// Why not.
+        why: Unavailable,
     },
     /// A sum does not fit.
     #[error("the amount is too large")]

@@ -51,6 +51,18 @@ pub enum Role {
     Catalogue,
 }
 
+impl Role {
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Support => "support",
+            Self::Warehouse => "warehouse",
+            Self::Catalogue => "catalogue",
+        }
+    }
+}
+
 /// A member of staff, as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -210,7 +222,7 @@ impl Staff {
         if self.role == Role::Admin || roles.contains(&self.role) {
             Ok(())
         } else {
-            Err(forbidden())
+            Err(forbidden(roles))
         }
     }
 
@@ -226,7 +238,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Staff {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         match Principal::from_parts(parts)? {
             Principal::Staff { name, role } => Ok(Self { name, role }),
-            Principal::Guest { .. } => Err(forbidden()),
+            Principal::Guest { .. } => Err(forbidden(&[])),
             Principal::Anonymous => Err(unauthenticated()),
         }
     }
@@ -245,9 +257,15 @@ pub fn unauthenticated() -> Problem {
     challenge("unauthenticated", "This needs a token.")
 }
 
-/// 403: the token is good, and not for this.
-pub fn forbidden() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "forbidden", "You may not do this.")
+/// 403: the token is good, and not for this. `roles` are those that may, beside admins; none where
+/// any staff may, or admins only.
+pub fn forbidden(roles: &[Role]) -> Problem {
+    let may: String = roles.iter().map(|role| format!("{}, ", role.name())).collect();
+    let detail = match roles {
+        [] => "You may not do this.".to_owned(),
+        _ => format!("This is for staff with one of these roles: {may}admin."),
+    };
+    Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
 }
 
 fn token_invalid() -> Problem {
@@ -285,10 +303,9 @@ mod tests {
         let staff = |role| Staff { name: "anna".into(), role };
         assert!(staff(Role::Admin).require(&[Role::Warehouse]).is_ok());
         assert!(staff(Role::Warehouse).require(&[Role::Support, Role::Warehouse]).is_ok());
-        assert_eq!(
-            staff(Role::Warehouse).require(&[Role::Support]).unwrap_err().code(),
-            "forbidden"
-        );
+        let refused = staff(Role::Warehouse).require(&[Role::Support]).unwrap_err();
+        assert_eq!(refused.code(), "forbidden");
+        assert!(refused.detail().contains("roles: support, admin."), "{refused:?}");
         assert_eq!(staff(Role::Support).require(&[]).unwrap_err().code(), "forbidden");
     }
 

@@ -203,7 +203,7 @@ impl World {
         for sku in ["A", "B", "C"] {
             self.receive(sku, 10).await;
         }
-        self.until_on_sale("FILE", "EUR").await;
+        self.until_on_sale(&["A", "B", "C", "FREE", "FILE"], "EUR").await;
     }
 
     /// Imports products and puts them on sale.
@@ -215,12 +215,15 @@ impl World {
         assert_eq!(report["refused"], 0, "{report}");
     }
 
-    /// Waits until a unit is on sale: until the order service has heard of it.
-    pub async fn until_on_sale(&self, sku: &str, currency: &str) {
-        self.until("it is on sale", async || {
-            let lines = json!([{ "sku": sku, "quantity": 1 }]);
-            let body = json!({ "lines": lines, "currency": currency });
-            (self.post("/carts").json(body).send().await.status == 201).then_some(())
+    /// Waits until all these units are on sale: until the order service has heard of each. News of
+    /// different products comes in any order.
+    pub async fn until_on_sale(&self, skus: &[impl AsRef<str>], currency: &str) {
+        let line = |sku: &str| json!({ "sku": sku, "quantity": 1 });
+        let lines: Vec<Value> = skus.iter().map(|sku| line(sku.as_ref())).collect();
+        let body = json!({ "lines": lines, "currency": currency });
+        self.until("they are on sale", async || {
+            let answer = self.post("/carts").json(body.clone()).send().await;
+            (answer.status == 201).then_some(())
         })
         .await;
     }

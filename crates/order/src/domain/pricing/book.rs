@@ -5,7 +5,7 @@ use contracts::{
     events::{TaxMode, ZeroTaxReason},
 };
 
-use super::shipping::{self, Freight};
+use super::shipping::{self, Freight, Unavailable};
 use super::tax::TaxTable;
 use super::{
     AppliedRate, Basket, Offer, Priced, PricedLine, PricedShipping, PricingRefusal, ShippingQuote,
@@ -101,7 +101,7 @@ impl PriceBook {
         let quotes = if shipped.is_empty() { vec![] } else { self.quotes(&freight) };
         let shipping = match basket.shipping_method {
             Some(method) if !shipped.is_empty() => {
-                Some(self.shipping(method, &quotes, basket, country, &shipped)?)
+                Some(self.shipping(method, &freight, basket, &shipped)?)
             }
             Some(_) | None => None,
         };
@@ -121,7 +121,7 @@ impl PriceBook {
 
     fn quotes(&self, freight: &Freight<'_>) -> Vec<ShippingQuote> {
         let quote = |method: &ShippingMethod| {
-            let price_minor = shipping::quote(method, freight)?;
+            let price_minor = shipping::quote(method, freight).ok()?;
             let (code, name) = (method.code.clone(), method.name.clone());
             Some(ShippingQuote { code, name, price_minor })
         };
@@ -131,25 +131,23 @@ impl PriceBook {
     fn shipping(
         &self,
         chosen: &str,
-        quotes: &[ShippingQuote],
+        freight: &Freight<'_>,
         basket: &Basket<'_>,
-        country: &str,
         shipped: &[(AppliedRate, i64)],
     ) -> Result<PricedShipping, PricingRefusal> {
-        let quote = quotes.iter().find(|quote| quote.code == chosen);
+        let unavailable =
+            |why| PricingRefusal::ShippingUnavailable { method: chosen.to_owned(), why };
         let method = self.methods.iter().find(|method| method.code == chosen);
-        let (Some(quote), Some(method)) = (quote, method) else {
-            return Err(PricingRefusal::ShippingUnavailable { method: chosen.to_owned() });
-        };
-        let off = basket.discounts.shipping_minor.clamp(0, quote.price_minor);
-        let price_minor = quote.price_minor - off;
+        let method = method.ok_or_else(|| unavailable(Unavailable::Unknown))?;
+        let full_minor = shipping::quote(method, freight).map_err(unavailable)?;
+        let price_minor = full_minor - basket.discounts.shipping_minor.clamp(0, full_minor);
         let parts = match &method.tax_class {
-            Some(class) => vec![(self.taxes.rate(country, class)?, price_minor)],
+            Some(class) => vec![(self.taxes.rate(freight.country, class)?, price_minor)],
             None => shipping::in_proportion(price_minor, shipped)?,
         };
         let taxed = |(rate, part)| with_tax(part, rate, basket.tax_mode);
         let amounts = parts.into_iter().map(taxed).collect::<Result<Vec<_>, _>>()?;
-        Ok(PricedShipping { method: quote.code.clone(), name: quote.name.clone(), amounts })
+        Ok(PricedShipping { method: method.code.clone(), name: method.name.clone(), amounts })
     }
 }
 

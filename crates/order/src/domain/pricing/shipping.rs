@@ -29,29 +29,63 @@ pub(super) struct Freight<'a> {
     pub subtotal_minor: i64,
 }
 
-/// What a method costs; nothing, if it does not go there or does not take it.
-pub(super) fn quote(method: &ShippingMethod, freight: &Freight<'_>) -> Option<i64> {
-    let goes = method.countries.is_empty()
-        || method.countries.iter().any(|country| country == freight.country);
-    if !goes {
-        return None;
-    }
-    let price = method.prices.iter().find(|price| price.currency == freight.currency)?;
-    let price_minor = by_tariff(&price.by, freight)?;
-    let ShippingPrice { free_from_minor, .. } = price;
-    let is_free = free_from_minor.is_some_and(|from| freight.subtotal_minor >= from);
-    Some(if is_free { 0 } else { price_minor })
+/// Why a basket cannot be shipped by a method.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unavailable {
+    /// There is no such method.
+    #[error("there is no such method")]
+    Unknown,
+    /// It goes elsewhere.
+    #[error("it does not go to {country}")]
+    NotThere {
+        /// Where the basket is to go.
+        country: String,
+    },
+    /// It has no price in the basket's currency.
+    #[error("it has no price in {currency}")]
+    NoPrice {
+        /// That currency.
+        currency: Currency,
+    },
+    /// The goods weigh more than it takes.
+    #[error("the goods weigh {weight_g} g, and it takes {up_to_g} g at most")]
+    TooHeavy {
+        /// What they weigh.
+        weight_g: i64,
+        /// What it takes.
+        up_to_g: i64,
+    },
+    /// The goods are worth less than it is there for.
+    #[error("the goods cost too little for it")]
+    TooLittle,
 }
 
-fn by_tariff(tariff: &ShippingTariff, freight: &Freight<'_>) -> Option<i64> {
+/// What a method costs, or why it cannot be had.
+pub(super) fn quote(method: &ShippingMethod, freight: &Freight<'_>) -> Result<i64, Unavailable> {
+    let (country, currency) = (freight.country, freight.currency);
+    if !method.countries.is_empty() && !method.countries.iter().any(|known| known == country) {
+        return Err(Unavailable::NotThere { country: country.to_owned() });
+    }
+    let price = method.prices.iter().find(|price| price.currency == currency);
+    let ShippingPrice { by, free_from_minor, .. } =
+        price.ok_or(Unavailable::NoPrice { currency })?;
+    let price_minor = by_tariff(by, freight)?;
+    let is_free = free_from_minor.is_some_and(|from| freight.subtotal_minor >= from);
+    Ok(if is_free { 0 } else { price_minor })
+}
+
+fn by_tariff(tariff: &ShippingTariff, freight: &Freight<'_>) -> Result<i64, Unavailable> {
+    let Freight { weight_g, subtotal_minor, .. } = *freight;
     match tariff {
-        ShippingTariff::Flat { price_minor } => Some(*price_minor),
+        ShippingTariff::Flat { price_minor } => Ok(*price_minor),
         ShippingTariff::Weight { steps } => {
-            steps.iter().find(|step| freight.weight_g <= step.up_to_g).map(|step| step.price_minor)
+            let step = steps.iter().find(|step| weight_g <= step.up_to_g);
+            let up_to_g = steps.last().map_or(0, |step| step.up_to_g);
+            step.map(|step| step.price_minor).ok_or(Unavailable::TooHeavy { weight_g, up_to_g })
         }
         ShippingTariff::Subtotal { steps } => {
-            let reached = steps.iter().rev().find(|step| freight.subtotal_minor >= step.from_minor);
-            reached.map(|step| step.price_minor)
+            let reached = steps.iter().rev().find(|step| subtotal_minor >= step.from_minor);
+            reached.map(|step| step.price_minor).ok_or(Unavailable::TooLittle)
         }
     }
 }

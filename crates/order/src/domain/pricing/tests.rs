@@ -156,10 +156,30 @@ fn shipping_goes_by_worth_by_place_and_free_from_an_amount() {
     assert_eq!(price_of(5, "DE"), Some(300));
     assert_eq!(price_of(1_000, "DE"), Some(0));
     assert_eq!(price_of(1, "AT"), None);
-    assert_eq!(
-        shop.price(&[1], Some("worth"), Some("AT")).unwrap_err(),
-        PricingRefusal::ShippingUnavailable { method: "worth".to_owned() }
-    );
+    let refused = |method, country| shop.price(&[1], Some(method), Some(country)).unwrap_err();
+    for (refused, why) in [
+        (refused("worth", "AT"), Unavailable::NotThere { country: "AT".to_owned() }),
+        (refused("pigeon", "DE"), Unavailable::Unknown),
+    ] {
+        assert!(
+            matches!(&refused, PricingRefusal::ShippingUnavailable { why: said, .. } if *said == why),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn a_method_says_what_it_does_not_take() {
+    let by_weight = &Config::default().shipping_methods[0];
+    let quote = |weight_g, currency| {
+        let freight =
+            shipping::Freight { currency, country: "DE", weight_g, subtotal_minor: 1_000 };
+        shipping::quote(by_weight, &freight).map_err(|why| why.to_string())
+    };
+    assert_eq!(quote(31_500, Currency::EUR), Ok(1_490));
+    let heavy = "the goods weigh 31501 g, and it takes 31500 g at most";
+    assert_eq!(quote(31_501, Currency::EUR), Err(heavy.to_owned()));
+    assert_eq!(quote(1, Currency::JPY), Err("it has no price in JPY".to_owned()));
 }
 
 #[test]
