@@ -179,7 +179,7 @@ fn a_method_says_what_it_does_not_take() {
     assert_eq!(quote(31_500, Currency::EUR), Ok(1_490));
     let heavy = "the goods weigh 31501 g, and it takes 31500 g at most";
     assert_eq!(quote(31_501, Currency::EUR), Err(heavy.to_owned()));
-    assert_eq!(quote(1, Currency::JPY), Err("it has no price in JPY".to_owned()));
+    assert_eq!(quote(1, Currency::JPY), Err("it has no price in Japanese yen".to_owned()));
 }
 
 #[test]
