@@ -106,6 +106,7 @@ pub struct ChangeCart {
 
 impl Unit for OpenCart {
     type Out = Result<(PricedCart, Option<Day>), Error>;
+    const TOGETHER: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         let mut cart = self.cart.clone();
@@ -131,6 +132,7 @@ impl Unit for OpenCart {
 
 impl Unit for LookAtCart {
     type Out = Result<PricedCart, Error>;
+    const TOGETHER: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         match carts::select(tx, self.id, &self.access_hash).await? {
@@ -142,6 +144,7 @@ impl Unit for LookAtCart {
 
 impl Unit for ChangeCart {
     type Out = Result<PricedCart, Error>;
+    const TOGETHER: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         let Some(mut stored) = carts::select(tx, self.id, &self.access_hash).await? else {

@@ -43,6 +43,7 @@ pub struct LookAtOrder {
 
 impl Unit for LookAtOrder {
     type Out = Option<ShownOrder>;
+    const TOGETHER: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         match &self.access {

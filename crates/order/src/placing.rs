@@ -68,6 +68,7 @@ pub enum Placing {
 
 impl Unit for PlaceOrder {
     type Out = Result<Placing, Error>;
+    const TOGETHER: bool = true;
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         match tx.known::<Made>(&self.request).await? {

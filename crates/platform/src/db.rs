@@ -57,6 +57,11 @@ pub trait Unit: Send + Sync + 'static {
     /// What it answers. A refusal by the domain is an answer: it has written nothing.
     type Out: Send + 'static;
 
+    /// Whether, on PostgreSQL, it may run in one transaction with others that run at the same time, the
+    /// statements of one between those of another. It may where whatever it decides by is in the rows that
+    /// it writes, and these are new or chosen by their version; and where it only reads a little.
+    const TOGETHER: bool = false;
+
     /// Does the work.
     fn run(&self, tx: &mut Tx<'_>) -> impl Future<Output = Result<Self::Out>> + Send;
 }
@@ -108,6 +113,17 @@ impl Work {
             rows_written: self.rows_written - earlier.rows_written,
             commits: self.commits - earlier.commits,
             boundaries: self.boundaries - earlier.boundaries,
+        }
+    }
+
+    /// What was done by this and by `other` in one transaction, while they waited together.
+    fn beside(self, other: Self) -> Self {
+        Self {
+            statements: self.statements + other.statements,
+            round_trips: self.round_trips.max(other.round_trips),
+            rows_written: self.rows_written + other.rows_written,
+            commits: self.commits + other.commits,
+            boundaries: self.boundaries.max(other.boundaries),
         }
     }
 }
@@ -247,7 +263,7 @@ impl Db {
     pub async fn read<U: Unit>(&self, unit: U) -> Result<U::Out> {
         match &self.engine {
             Engine::Sqlite(sqlite) => sqlite.read(&self.scope, &unit).await,
-            Engine::Postgres(postgres) => postgres.read(&self.scope, &unit).await,
+            Engine::Postgres(postgres) => postgres.read(&self.scope, unit).await,
         }
     }
 

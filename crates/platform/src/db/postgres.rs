@@ -3,15 +3,19 @@
 pub(super) mod arrays;
 mod lead;
 mod server;
+mod together;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use contracts::{Source, Timestamp};
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{
+    Client, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Transaction,
+};
 use futures_util::FutureExt;
 use tokio::task::JoinHandle;
+use tokio_postgres::IsolationLevel;
 use tracing::warn;
 
 use super::error::panicked;
@@ -26,6 +30,7 @@ use crate::tasks;
 pub(crate) use lead::Lead;
 pub use server::PostgresConfig;
 use server::Server;
+use together::{Kind, Together};
 
 /// How often a unit runs again because another change came first.
 const MAX_RUNS: u32 = 16;
@@ -35,6 +40,9 @@ const MAX_RUNS: u32 = 16;
 pub struct Postgres {
     pool: Pool,
     server: Arc<Server>,
+    /// Units that wait for a transaction with others.
+    writes: Arc<Together>,
+    reads: Arc<Together>,
     /// Where a test stops its transactions.
     pause: Option<Pause>,
 }
@@ -59,7 +67,8 @@ impl Postgres {
             .create_timeout(Some(Duration::from_secs(5)))
             .build()
             .map_err(Error::unavailable)?;
-        Ok(Self { pool, server: Arc::new(server), pause: None })
+        let (writes, reads) = (Arc::default(), Arc::default());
+        Ok(Self { pool, server: Arc::new(server), writes, reads, pause: None })
     }
 
     /// The same, stopped by `pause`.
@@ -118,43 +127,44 @@ impl Postgres {
     }
 
     pub(crate) async fn write<U: Unit>(&self, scope: &Arc<Scope>, unit: U) -> Result<U::Out> {
+        if U::TOGETHER && self.pause.is_none() {
+            return self.together(scope, unit, Kind::Write).await;
+        }
         let (postgres, scope) = (self.clone(), Arc::clone(scope));
-        let task = tasks::spawn("unit", async move {
-            let mut runs = 0;
-            loop {
-                runs += 1;
-                match postgres.write_once(&scope, &unit).await {
-                    Err(Error::Conflict) if runs < MAX_RUNS => {
-                        // In the server's time, which does not stand still with a virtual clock.
-                        let pause = Duration::from_millis(u64::from(runs * runs));
-                        Clock::system().sleep(pause).await;
-                    }
-                    outcome => return outcome,
-                }
-            }
-        });
+        let task = tasks::spawn("unit", async move { postgres.write_alone(&scope, unit).await });
         task.await.unwrap_or_else(|error| Err(Error::Panicked(error.to_string())))
+    }
+
+    async fn write_alone<U: Unit>(&self, scope: &Scope, unit: U) -> Result<U::Out> {
+        let mut runs = 0;
+        loop {
+            runs += 1;
+            match self.write_once(scope, &unit).await {
+                Err(Error::Conflict) if runs < MAX_RUNS => {
+                    // In the server's time, which does not stand still with a virtual clock.
+                    let pause = Duration::from_millis(u64::from(runs * runs));
+                    Clock::system().sleep(pause).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     async fn write_once<U: Unit>(&self, scope: &Scope, unit: &U) -> Result<U::Out> {
         let mut client = self.pool.get().await.map_err(Error::unavailable)?;
-        let begun = client.transaction().await.map_err(|e| Error::from_postgres("BEGIN", e))?;
-        let mut tx = Tx::new(Conn::Postgres(begun), scope).paused_by(self.pause.as_ref());
+        let begun = Self::begin(&mut client).await?;
+        let mut tx = Tx::new(Conn::Postgres(&begun), scope).paused_by(self.pause.as_ref());
         // An error drops the transaction, which rolls it back.
-        let (out, mut flushed) = run(&mut tx, unit).await?;
+        let running = AssertUnwindSafe(run(&mut tx, unit)).catch_unwind();
+        let ran = running.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+        let (out, mut flushed) = ran?;
         let work = tx.work();
-        let Conn::Postgres(begun) = tx.conn else { return Err(Error::Closed) };
         if let Some(pause) = &self.pause {
             pause.reach("COMMIT").await;
         }
-        begun.commit().await.map_err(|error| {
-            let refused = Error::from_postgres("COMMIT", error);
-            // The server, or the way to it, is gone: nobody knows what it still did.
-            if let Error::Unavailable(source) = refused {
+        Self::commit(begun).await.inspect_err(|error| {
+            if let Error::Unknown(_) = error {
                 scope.wake.doubt(std::mem::take(&mut flushed.claimed));
-                Error::Unknown(source)
-            } else {
-                refused
             }
         })?;
         scope.counters.add(Work { boundaries: 2, ..work });
@@ -162,23 +172,41 @@ impl Postgres {
         Ok(out)
     }
 
-    pub(crate) async fn read<U: Unit>(&self, scope: &Arc<Scope>, unit: &U) -> Result<U::Out> {
-        use tokio_postgres::IsolationLevel::RepeatableRead;
+    async fn begin(client: &mut Client) -> Result<Transaction<'_>> {
+        client.transaction().await.map_err(|error| Error::from_postgres("BEGIN", error))
+    }
+
+    async fn commit(begun: Transaction<'_>) -> Result<()> {
+        begun.commit().await.map_err(|error| {
+            let refused = Error::from_postgres("COMMIT", error);
+            // The server, or the way to it, is gone: nobody knows what it still did.
+            if let Error::Unavailable(source) = refused { Error::Unknown(source) } else { refused }
+        })
+    }
+
+    pub(crate) async fn read<U: Unit>(&self, scope: &Arc<Scope>, unit: U) -> Result<U::Out> {
+        if U::TOGETHER && self.pause.is_none() {
+            return self.together(scope, unit, Kind::Read).await;
+        }
+        self.read_alone(scope, &unit).await
+    }
+
+    async fn read_alone<U: Unit>(&self, scope: &Scope, unit: &U) -> Result<U::Out> {
         let mut client = self.pool.get().await.map_err(Error::unavailable)?;
-        let begun = client
-            .build_transaction()
-            .isolation_level(RepeatableRead)
-            .read_only(true)
-            .start()
-            .await
-            .map_err(|error| Error::from_postgres("BEGIN", error))?;
-        let mut tx = Tx::new(Conn::Postgres(begun), scope).paused_by(self.pause.as_ref());
+        let begun = Self::begin_reading(&mut client).await?;
+        let mut tx = Tx::new(Conn::Postgres(&begun), scope).paused_by(self.pause.as_ref());
         let reading = AssertUnwindSafe(unit.run(&mut tx)).catch_unwind();
         let out = reading.await.unwrap_or_else(|panic| Err(panicked(panic.as_ref())))?;
         tx.only_read()?;
         scope.counters.add(Work { boundaries: 1, ..tx.work() });
         // There is nothing to commit: dropping it ends it, and nobody waits for that.
         Ok(out)
+    }
+
+    async fn begin_reading(client: &mut Client) -> Result<Transaction<'_>> {
+        let isolated = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead);
+        let begun = isolated.read_only(true).start().await;
+        begun.map_err(|error| Error::from_postgres("BEGIN", error))
     }
 
     /// What time it is there.

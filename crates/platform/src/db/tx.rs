@@ -73,7 +73,7 @@ pub struct NewEvent<'a> {
 
 pub(crate) enum Conn<'a> {
     Sqlite(&'a mut rusqlite::Connection),
-    Postgres(deadpool_postgres::Transaction<'a>),
+    Postgres(&'a deadpool_postgres::Transaction<'a>),
 }
 
 /// A transaction: statements, and the events, timers and effects that are part of it.

@@ -15,7 +15,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use uuid::Uuid;
 
-use crate::support::{CALL, House, Part, Probe, Step, eventually, notes, steps};
+use crate::support::{CALL, House, Part, Probe, Step, Together, eventually, notes, steps};
 
 const MARK: &[u8] = b"the answer is lost";
 
@@ -104,15 +104,18 @@ async fn an_effect_is_begun_though_nobody_learnt_that_what_asked_for_it_was_comm
     let tasks = Tasks::new();
     Runtime::start(&hosts, &Bus::Inside, RuntimeConfig::default(), &tasks);
     let call = |n: u128, what: &str| {
-        house.write(steps::<House>([Step::Call(CALL, Uuid::from_u128(n), what.to_owned())]))
+        steps::<House>([Step::Call(CALL, Uuid::from_u128(n), what.to_owned())])
     };
-    call(1, "ok").await.unwrap();
+    house.write(call(1, "ok")).await.unwrap();
     eventually("a call", || async { notes::<House>(&house).await.len() == 1 }).await;
-    let told = call(2, str::from_utf8(MARK).unwrap()).await;
+    let lost = str::from_utf8(MARK).unwrap();
+    let told = house.write(call(2, lost)).await;
     assert!(matches!(told, Err(Error::Unknown(_))), "{told:?}");
-    // Long before its lease ends.
-    eventually("the other call", || async { notes::<House>(&house).await.len() == 2 }).await;
-    assert_eq!(probe.performed.lock().unwrap().len(), 2);
+    let told = house.write(Together(call(3, lost))).await;
+    assert!(matches!(told, Err(Error::Unknown(_))), "{told:?}");
+    // Long before their leases end.
+    eventually("the other calls", || async { notes::<House>(&house).await.len() == 3 }).await;
+    assert_eq!(probe.performed.lock().unwrap().len(), 3);
     tasks.stop().await;
 }
 

@@ -23,5 +23,6 @@ mod retries;
 mod runtime;
 mod support;
 mod timers;
+mod together;
 mod units;
 mod upgrade;

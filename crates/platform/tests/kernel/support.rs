@@ -317,6 +317,19 @@ impl<P: Part> Unit for Do<P> {
     }
 }
 
+/// A unit that may share its transaction.
+pub struct Together<U>(pub U);
+
+impl<U: Unit> Unit for Together<U> {
+    type Out = U::Out;
+
+    const TOGETHER: bool = true;
+
+    async fn run(&self, tx: &mut Tx<'_>) -> Result<U::Out> {
+        self.0.run(tx).await
+    }
+}
+
 struct Notes<P>(PhantomData<P>);
 
 impl<P: Part> Unit for Notes<P> {
