@@ -185,7 +185,8 @@ impl Shop {
             }
             Source::Warehouse => {
                 let db = room.database::<Warehouse>().await?;
-                let warehouse = Warehouse::new(db, config.warehouse.clone());
+                let redis = config.redis.as_ref().map(|redis| redis.connect()).transpose()?;
+                let warehouse = Warehouse::new(db, config.warehouse.clone(), redis);
                 self.add(&Arc::new(warehouse), warehouse::routes);
             }
             Source::Payment => {

@@ -41,8 +41,8 @@ struct Kept {
     value: Bytes,
 }
 
-/// What is kept of one kind.
-#[derive(Debug)]
+/// What is kept of one kind. Clones keep the same.
+#[derive(Debug, Clone)]
 pub struct Cache {
     kept: moka::sync::Cache<String, Kept>,
     generation: Arc<Generation>,

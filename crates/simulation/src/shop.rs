@@ -94,7 +94,7 @@ impl Shop {
         let orders =
             Arc::new(Orders::new(room.database::<Orders>()?, settings::order()).map_err(failed)?);
         let warehouse =
-            Arc::new(Warehouse::new(room.database::<Warehouse>()?, settings::warehouse()));
+            Arc::new(Warehouse::new(room.database::<Warehouse>()?, settings::warehouse(), None));
         let payments = room.database::<PaymentService>()?;
         let payments = Arc::new(settings::payments(payments, outside.provider.clone()));
         let notifications = Arc::new(

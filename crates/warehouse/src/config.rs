@@ -26,6 +26,12 @@ pub struct Config {
     /// How long changes of stock are collected before they are announced, in milliseconds. Every
     /// unit is announced once however often it changed meanwhile.
     pub announce_ms: u32,
+    /// How many bytes of what shoppers are told to be available are kept in memory; 0 keeps none.
+    pub cache_bytes: u64,
+    /// How long that is kept, in milliseconds. What staff changes by this process shows at once, at
+    /// other instances with `redis` within a tenth of a second; what orders take shows when it is
+    /// announced; and everything when this is over, with `redis` after at most twice as long.
+    pub cache_ttl_ms: u64,
 }
 
 impl Default for Config {
@@ -37,6 +43,8 @@ impl Default for Config {
             places: vec![Place::main()],
             low_stock: 5,
             announce_ms: 1000,
+            cache_bytes: 8 * 1024 * 1024,
+            cache_ttl_ms: 1000,
         }
     }
 }
@@ -65,6 +73,9 @@ impl Config {
         }
         if !(100..=60_000).contains(&self.announce_ms) {
             return Err("announce_ms must be between 100 and 60000".to_owned());
+        }
+        if self.cache_ttl_ms > 60_000 {
+            return Err("cache_ttl_ms must be at most 60000".to_owned());
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! of money it notes whether it is there.
 
 mod api;
+mod availability;
 pub mod config;
 mod contract;
 pub mod domain;
@@ -23,23 +24,28 @@ use contracts::events::{
 };
 use contracts::{EventData, EventKind, Source};
 use platform::db::{Db, Migration, Result, Tx};
+use platform::redis::Redis;
 use platform::service::{Delivery, EffectSpec, Reaction, Service, Task, TimerSpec, Verdict};
 
 pub use api::routes;
 pub use config::Config;
 pub use error::Error;
 
+use availability::Availability;
+
 /// The warehouse service.
 #[derive(Debug)]
 pub struct Warehouse {
     db: Db,
     config: Arc<Config>,
+    availability: Availability,
 }
 
 impl Warehouse {
-    /// The service on its database.
-    pub fn new(db: Db, config: Config) -> Self {
-        Self { db, config: Arc::new(config) }
+    /// The service on its database, with what it keeps shared through Redis if there is one.
+    pub fn new(db: Db, config: Config, redis: Option<Redis>) -> Self {
+        let availability = Availability::new(&config, redis);
+        Self { db, config: Arc::new(config), availability }
     }
 }
 
@@ -106,7 +112,7 @@ impl Service for Warehouse {
     }
 
     async fn react(&self, tx: &mut Tx<'_>, batch: &[Delivery]) -> Result<Vec<Verdict>> {
-        reactions::react(tx, &self.config, batch).await
+        reactions::react(tx, &self.config, &self.availability, batch).await
     }
 
     async fn perform(&self, _: &Task) -> Self::Outcome {}

@@ -8,6 +8,7 @@ use platform::db::{Result, Tx};
 use platform::planted::{self, Bug};
 use platform::service::{Delivery, Occasion, Verdict};
 
+use crate::availability::Availability;
 use crate::config::Config;
 use crate::domain::{Command, Funds, MoneyNews, OrderFile, OrderLine, Refusal, Standing};
 use crate::handlers::{self, ANNOUNCE, Ask, SWEEP};
@@ -28,6 +29,7 @@ enum Meaning {
 pub(crate) async fn react(
     tx: &mut Tx<'_>,
     config: &Config,
+    availability: &Availability,
     batch: &[Delivery],
 ) -> Result<Vec<Verdict>> {
     let meanings: Vec<Meaning> =
@@ -58,7 +60,7 @@ pub(crate) async fn react(
     }
     let mut outcomes = handlers::handle(tx, config, &asks).await?.into_iter().map(verdict);
     if announce {
-        handlers::announce(tx, config).await?;
+        handlers::announce(tx, config, availability).await?;
     }
     let verdicts = verdicts.into_iter().map(|known| known.or_else(|| outcomes.next()));
     Ok(verdicts.map(|verdict| verdict.unwrap_or(Verdict::Done)).collect())

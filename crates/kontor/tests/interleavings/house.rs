@@ -164,7 +164,7 @@ impl House {
 
 /// An instance of the warehouse on `db`.
 pub fn instance(db: Db) -> Arc<Hosted<Warehouse>> {
-    Hosted::new(Arc::new(Warehouse::new(db, Config::default())))
+    Hosted::new(Arc::new(Warehouse::new(db, Config::default(), None)))
 }
 
 /// An instance on `db` hears this.
@@ -179,7 +179,7 @@ pub async fn do_what_is_due(db: Db) -> Result<usize> {
 
 /// A member of staff asks an instance on `db`.
 pub async fn by_staff(ask: Ask, db: Db) -> Answer {
-    let service = Arc::new(Warehouse::new(db.clone(), Config::default()));
+    let service = Arc::new(Warehouse::new(db.clone(), Config::default(), None));
     let (routes, _) = warehouse::routes(service).split_for_parts();
     ask.token("kst_test_warehouse").send(routes, &db).await
 }

@@ -13,6 +13,7 @@ use super::pause::Pause;
 use super::postgres::arrays;
 use super::row::{FromRow, Row};
 use super::{Error, Result, Scope, Value, Work};
+use crate::cache::Cache;
 use crate::cause::Cause;
 use crate::kernel::pending::{Flushed, Pending};
 
@@ -152,6 +153,12 @@ impl<'a> Tx<'a> {
     /// Wakes whoever watches `subject` ([`super::Db::watch`]) after the commit.
     pub fn changed(&mut self, subject: Uuid) {
         self.pending.changed.push(subject);
+    }
+
+    /// What `cache` keeps is stale after the commit, before anybody is answered; also if nobody knows
+    /// whether it happened.
+    pub fn outdates(&mut self, cache: &Cache) {
+        self.pending.outdated.push(cache.changing());
     }
 
     /// Executes a write.

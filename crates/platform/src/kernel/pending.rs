@@ -7,6 +7,7 @@ use contracts::{Actor, Envelope, EventId, Source, Timestamp, TraceParent};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::cache::Changing;
 use crate::cause::Cause;
 use crate::db::tx::Published;
 use crate::db::{Error, Expect, Result, Tx};
@@ -28,6 +29,8 @@ pub(crate) struct Pending {
     next_try: Option<Timestamp>,
     /// What has changed that somebody may be watching.
     pub(crate) changed: Vec<Uuid>,
+    /// What is kept of it elsewhere.
+    pub(crate) outdated: Vec<Arc<Changing>>,
 }
 
 /// What a committed unit has left.
@@ -41,6 +44,7 @@ pub(crate) struct Flushed {
     pub(crate) effects: usize,
     pub(crate) earliest_due: Option<Timestamp>,
     pub(crate) changed: Vec<Uuid>,
+    pub(crate) outdated: Vec<Arc<Changing>>,
 }
 
 /// What a timer or an effect carries in its inbox row.
@@ -127,7 +131,8 @@ pub(crate) async fn flush(tx: &mut Tx<'_>) -> Result<Flushed> {
     let effects = asked - claimed.len();
     let events = pending.events.len();
     let published = write_events(tx, pending.events).await?;
-    Ok(Flushed { published, events, claimed, effects, earliest_due, changed: pending.changed })
+    let Pending { changed, outdated, .. } = pending;
+    Ok(Flushed { published, events, claimed, effects, earliest_due, changed, outdated })
 }
 
 /// Those that this process has room for are its own from the start: nobody has to claim them.

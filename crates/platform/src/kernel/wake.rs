@@ -77,6 +77,7 @@ impl Wake {
 
     /// A unit has been committed.
     pub(crate) fn after_commit(&self, left: &mut Flushed) {
+        left.outdated.drain(..).for_each(|changing| changing.over());
         if left.events > 0 {
             self.events.notify_one();
         }

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use contracts::Sku;
 use platform::cause::Cause;
 use platform::db::{Result as DbResult, Tx, Unit};
@@ -20,6 +22,7 @@ use uuid::Uuid;
 
 use super::fields::{Words, within};
 use super::views::{MovementView, ShelfView, StockView};
+use crate::availability::Availability;
 use crate::domain::{MovementKind, Place, ShelfCommand, Shelves};
 use crate::handlers::{self, AskShelf};
 use crate::{Error, Warehouse, store};
@@ -37,7 +40,25 @@ pub(super) async fn read(
     State(service): State<Arc<Warehouse>>,
     Path(sku): Path<Sku>,
     principal: Principal,
-) -> Result<Json<StockView>, Error> {
+) -> Result<Response, Error> {
+    if principal.staff(READERS).is_some() {
+        let (available, rows) = stock_of(&service, &sku).await?;
+        let places = Some(rows.into_iter().map(ShelfView::from).collect());
+        return Ok(Json(StockView { sku, available, places }).into_response());
+    }
+    let before = match service.availability.get(&sku).await {
+        Ok(told) => return Ok(answer(told)),
+        Err(before) => before,
+    };
+    let (available, _) = stock_of(&service, &sku).await?;
+    let told = serde_json::to_vec(&StockView { sku: sku.clone(), available, places: None });
+    let told = Bytes::from(told.map_err(|error| Problem::internal(&error))?);
+    service.availability.keep(&sku, before, told.clone());
+    Ok(answer(told))
+}
+
+/// How much of a unit can be had now, and its shelves.
+async fn stock_of(service: &Warehouse, sku: &Sku) -> Result<(i64, Vec<store::StockRow>), Error> {
     let rows = service.db.read(ReadShelves(sku.clone())).await?;
     if rows.is_empty() {
         return Err(Error::NotFound);
@@ -46,10 +67,11 @@ pub(super) async fn read(
     for row in &rows {
         shelves.put(row.sku.clone(), row.place.clone(), row.shelf);
     }
-    let available = shelves.available(&sku);
-    let staff = principal.staff(READERS).is_some();
-    let places = staff.then(|| rows.into_iter().map(ShelfView::from).collect());
-    Ok(Json(StockView { sku, available, places }))
+    Ok((shelves.available(sku), rows))
+}
+
+fn answer(told: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], told).into_response()
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -361,6 +383,7 @@ struct OnShelves {
     cause: Cause,
     request: Option<Request>,
     config: Arc<crate::Config>,
+    availability: Availability,
 }
 
 impl OnShelves {
@@ -370,8 +393,8 @@ impl OnShelves {
         context: &RequestContext,
         request: Option<Request>,
     ) -> Self {
-        let config = Arc::clone(&service.config);
-        Self { asks, cause: context.cause("warehouse"), request, config }
+        let (config, availability) = (Arc::clone(&service.config), service.availability.clone());
+        Self { asks, cause: context.cause("warehouse"), request, config, availability }
     }
 }
 
@@ -386,7 +409,8 @@ impl Unit for OnShelves {
                 Known::New => {}
             }
         }
-        let outcome = handlers::handle_shelves(tx, &self.config, &self.asks, &self.cause).await?;
+        let Self { asks, cause, config, availability, .. } = self;
+        let outcome = handlers::handle_shelves(tx, config, availability, asks, cause).await?;
         let stocked = match outcome {
             Ok(stocked) => stocked,
             Err((index, refusal)) => return Ok(Err(Refused::Shelf(index, refusal))),

@@ -8,6 +8,7 @@ use platform::cause::Cause;
 use platform::db::{NewEvent, Result, Tx};
 
 use super::sweep::share;
+use crate::availability::Availability;
 use crate::config::Config;
 use crate::domain::Shelves;
 use crate::store::{self, StockRow};
@@ -28,8 +29,15 @@ pub(crate) fn announce_later(tx: &mut Tx<'_>, config: &Config) {
 }
 
 /// Announces what has changed and was not announced. If there is more, it goes on at once.
-pub(crate) async fn announce(tx: &mut Tx<'_>, config: &Config) -> Result<()> {
+pub(crate) async fn announce(
+    tx: &mut Tx<'_>,
+    config: &Config,
+    availability: &Availability,
+) -> Result<()> {
     let found = store::unannounced(tx, PAGE).await?;
+    if !found.is_empty() {
+        availability.outdated_by(tx);
+    }
     let more = i64::try_from(found.len()).unwrap_or(i64::MAX) >= PAGE;
     let skus: BTreeSet<Sku> = found.into_iter().collect();
     let rows = store::load_shelves(tx, &skus).await?;

@@ -8,6 +8,7 @@ use platform::db::{Result, Tx};
 use uuid::Uuid;
 
 use super::announce_later;
+use crate::availability::Availability;
 use crate::config::Config;
 use crate::domain::{Place, Shelf, ShelfCommand, ShelfEvent, ShelfRefusal};
 use crate::store::{self, Ledger, ShelfChange};
@@ -39,6 +40,7 @@ pub(crate) type ShelfOutcome = std::result::Result<Vec<Stocked>, (usize, ShelfRe
 pub(crate) async fn handle_shelves(
     tx: &mut Tx<'_>,
     config: &Config,
+    availability: &Availability,
     asks: &[AskShelf],
     cause: &Cause,
 ) -> Result<ShelfOutcome> {
@@ -85,6 +87,8 @@ pub(crate) async fn handle_shelves(
     store::insert_ledger(tx, &ledger).await?;
     if before != after {
         announce_later(tx, config);
+        // Whoever counts goods looks at once whether it shows.
+        availability.outdated_by(tx);
     }
     Ok(Ok(outcomes))
 }

@@ -19,6 +19,7 @@ use http_body_util::BodyExt;
 use platform::clock::Clock;
 use platform::db::Db;
 use platform::http::{self, HttpContext, Limits};
+use platform::redis::Redis;
 use platform::service::{Host, Hosted};
 use platform::tasks::CancellationToken;
 use platform::testing;
@@ -36,7 +37,6 @@ pub struct Shop {
     pub api: utoipa::openapi::OpenApi,
     app: Router,
     version: AtomicI64,
-    keys: AtomicI64,
 }
 
 /// An order, as the tests speak of it.
@@ -138,20 +138,20 @@ impl Shop {
         let clock = || Clock::standing_at(testing::NOON);
         let sqlite = testing::on_sqlite::<Warehouse>(&clock());
         let postgres = testing::on_postgres::<Warehouse>(&clock()).await;
-        [sqlite, postgres].map(|db| Self::on(db, &config)).into()
+        [sqlite, postgres].map(|db| Self::on(db, &config, None)).into()
     }
 
-    fn on(db: Db, config: &Config) -> Self {
+    /// An instance of it.
+    pub fn on(db: Db, config: &Config, redis: Option<Redis>) -> Self {
         let clock = db.clock().clone();
-        let service = Arc::new(Warehouse::new(db.clone(), config.clone()));
+        let service = Arc::new(Warehouse::new(db.clone(), config.clone(), redis));
         let host = Hosted::new(Arc::clone(&service));
         let settings = HttpContext::test_settings(Limits::default());
         let stopping = CancellationToken::new();
         let context = HttpContext::new(settings, db.ids().clone(), clock.clone(), stopping);
         let (router, api) = warehouse::routes(service).split_for_parts();
         let app = http::app(router, context);
-        let (version, keys) = (AtomicI64::new(0), AtomicI64::new(0));
-        Self { db, clock, host, api, app, version, keys }
+        Self { db, clock, host, api, app, version: AtomicI64::new(0) }
     }
 
     /// Goods of each unit come in.
@@ -297,9 +297,18 @@ impl Shop {
         self.call(call).await
     }
 
+    /// How many pieces of a unit can be had, as shoppers are told.
+    pub async fn told(&self, sku: &str) -> i64 {
+        let path = &format!("/stock/{sku}");
+        let call = Call { method: "GET", path, token: None, key: None, body: None };
+        let (status, body) = self.call(call).await;
+        assert_eq!(status, StatusCode::OK, "{body}");
+        body["available"].as_i64().unwrap()
+    }
+
     /// A post by the warehouse's staff, under a key of its own.
     pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
-        let key = format!("key-{}", self.keys.fetch_add(1, Ordering::Relaxed));
+        let key = self.db.ids().uuid().to_string();
         let call =
             Call { method: "POST", path, token: WAREHOUSE, key: Some(&key), body: Some(body) };
         self.call(call).await
