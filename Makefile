@@ -78,7 +78,7 @@ test: install-tools ## Everything: checks, tests on both engines, documentation,
 
 # One server of each kind for all of it: `make test` sees to that.
 .PHONY: test-all
-test-all: check test-unit doc test-doc test-readme test-api test-simulation
+test-all: check test-unit doc test-doc test-readme test-api test-services test-simulation
 
 .PHONY: check
 check: install-tools ## What can be checked without running: format, lints, licences, docs, house rules
@@ -126,6 +126,12 @@ test-api: ## The running program against its own OpenAPI, by schemathesis
 	scripts/install-tools schemathesis
 	scripts/test-api
 
+.PHONY: test-services
+test-services: ## The same against two instances of each service on PostgreSQL, NATS and Redis, and an order
+	$(call step,services)
+	scripts/install-tools schemathesis
+	scripts/test-services
+
 .PHONY: test-container
 test-container: ## Image and compose.yaml for real: build, start, buy, look whether all is closed (installs Docker; root)
 	$(call step,containers)
@@ -135,11 +141,16 @@ test-container: ## Image and compose.yaml for real: build, start, buy, look whet
 soak: ## Simulate for MINUTES (10), pairs of crashes among it, and show seeds a second
 	$(SIMULATION) soak --minutes $(MINUTES)
 
+# The rolls of `make chaos` are upgrades, there and back, if SECOND_PROGRAM is another build of `kontor`; without it
+# they are restarts of one build, and the report says so. The commit before, for example:
+#   git worktree add ../kontor-before HEAD~1
+#   (cd ../kontor-before && CARGO_TARGET_DIR=$PWD/target cargo build --release -p kontor)
+#   make chaos SECOND_PROGRAM=../kontor-before/target/release/kontor
 .PHONY: chaos
 chaos: install-tools ## Real faults on real processes: ORDERS (20000), KILLS (100), at most MINUTES (120); writes docs/chaos.md
 	cargo build --release $(LOCKED) -p kontor -p chaos
-	$(CARGO_TARGET_DIR)/release/chaos --orders $(ORDERS) --kills $(KILLS) --each 4 --lasting 6 --away 60 \
-		--minutes $(if $(filter command line,$(origin MINUTES)),$(MINUTES),120) --shoppers 16 --pause-ms 50 \
+	$(CARGO_TARGET_DIR)/release/chaos --orders $(ORDERS) --kills $(KILLS) --each 4 --zombies 4 --long-aways 1 --lasting 6 \
+		--away 30 --minutes $(if $(filter command line,$(origin MINUTES)),$(MINUTES),120) --shoppers 16 --pause-ms 50 \
 		$(if $(SECOND_PROGRAM),--second-program $(SECOND_PROGRAM)) $(if $(NATS_SERVERS),--nats-servers $(NATS_SERVERS)) \
 		--out docs/chaos.md
 

@@ -100,9 +100,17 @@ impl Postgres {
     /// # Errors
     /// When it does not.
     pub async fn until_answers(&self) -> Result<tokio_postgres::Client, Failure> {
+        self.until_opens("postgres").await
+    }
+
+    /// Waits until it opens this database.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn until_opens(&self, database: &str) -> Result<tokio_postgres::Client, Failure> {
         let clock = Clock::system();
         let end = clock.now().plus(PATIENCE);
-        let address = self.url(self.address).replace("kontor_{service}", "postgres");
+        let address = self.url(self.address).replace("kontor_{service}", database);
         loop {
             match tokio_postgres::connect(&address, NoTls).await {
                 Ok((client, connection)) => {

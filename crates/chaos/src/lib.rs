@@ -4,6 +4,8 @@
 //! breaks something every few seconds, mends it, and sees how long it takes until an order gets
 //! through again. In the end it waits for rest and holds what was promised against what is there.
 
+mod evidence;
+mod fault;
 mod faults;
 mod judge;
 mod people;
@@ -23,14 +25,18 @@ use platform::clock::Clock;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use faults::{Fault, Injector, Spans, faketime, tracer};
+use fault::Fault;
+use faults::{Injector, Spans, Wanted, faketime, tracer};
 use people::{Doors, Ledger, Outside, PLAIN, buy, fill, open_doors, until};
 pub use proxy::Proxy;
+use report::Build;
 pub use report::Report;
 use shop::Shop;
 
 /// An order that is not confirmed so long after a fault's end is a violation by itself.
 const RECOVERY: Duration = Duration::from_secs(60);
+/// A fault that nobody saw is tried again at the end, so many times of each kind.
+const AGAIN: usize = 3;
 
 /// Break a shop in every way there is, under load, and see whether it keeps its promises.
 #[derive(Debug, Parser)]
@@ -38,7 +44,7 @@ pub struct Options {
     /// The program; beside this one unless named.
     #[arg(long, env = "KONTOR_PROGRAM")]
     pub program: Option<PathBuf>,
-    /// Another build of it, for rolling upgrades there and back.
+    /// Another build of it, for rolling upgrades there and back. Without it, rolls are restarts.
     #[arg(long)]
     pub second_program: Option<PathBuf>,
     /// Goes on until so many orders are accepted, and the plan is done.
@@ -50,9 +56,18 @@ pub struct Options {
     /// How many kills there are in the plan.
     #[arg(long, default_value_t = 6)]
     pub kills: usize,
-    /// How often each other kind of fault is in the plan.
+    /// How often each other kind of fault is in the plan, but for the two that last longest.
     #[arg(long, default_value_t = 1)]
     pub each: usize,
+    /// How often an instance is stopped for longer than its leases; each takes a minute.
+    #[arg(long, default_value_t = 0)]
+    pub zombies: usize,
+    /// How often NATS is gone for minutes.
+    #[arg(long, default_value_t = 0)]
+    pub long_aways: usize,
+    /// How long that is, in seconds.
+    #[arg(long, default_value_t = 130)]
+    pub long_away: u64,
     /// Only these faults, in this order, in place of a plan.
     #[arg(long, value_delimiter = ',')]
     pub only: Vec<Fault>,
@@ -128,7 +143,13 @@ async fn in_folder(cli: &Options, program: &Path, folder: &Path) -> Result<Repor
         seed: cli.seed,
         nats_servers: cli.nats_servers,
         has_redis: shop.redis.is_some(),
-        second_program: cli.second_program.is_some(),
+        wanted_orders: cli.orders,
+        wanted_kills: if cli.only.is_empty() { cli.kills } else { 0 },
+        build: build(program).await?,
+        second_build: match &cli.second_program {
+            Some(program) => Some(build(program).await?),
+            None => None,
+        },
         ..Report::default()
     };
     let begun = clock.now();
@@ -152,6 +173,7 @@ async fn in_folder(cli: &Options, program: &Path, folder: &Path) -> Result<Repor
     let mut verdict = judge::judge(&mut shop, program, &ledger, limit).await?;
     verdict.violations.append(&mut report.verdict.violations);
     report.verdict = verdict;
+    report.judge_faults();
     report.late = shop.close().await;
     report.fell = std::mem::take(&mut shop.fell);
     let left_over = shop.left_over().into_iter().map(|left| format!("left over: {left}"));
@@ -163,9 +185,24 @@ async fn in_folder(cli: &Options, program: &Path, folder: &Path) -> Result<Repor
     Ok(report)
 }
 
+/// What a program says of itself, and by what its file is told from others.
+async fn build(program: &Path) -> Result<Build, Failure> {
+    let said = tokio::process::Command::new(program).arg("--version").output().await?;
+    let sum = tokio::process::Command::new("sha256sum").arg(program).output().await?;
+    if !said.status.success() || !sum.status.success() {
+        return Err(format!("{} cannot be run or read", program.display()).into());
+    }
+    let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
+    let digest = String::from_utf8_lossy(&sum.stdout).chars().take(12).collect();
+    Ok(Build { version, digest })
+}
+
 fn injector(cli: &Options, random: StdRng) -> Injector {
-    let spans =
-        Spans { short: Duration::from_secs(cli.lasting), away: Duration::from_secs(cli.away) };
+    let spans = Spans {
+        short: Duration::from_secs(cli.lasting),
+        away: Duration::from_secs(cli.away),
+        minutes: Duration::from_secs(cli.long_away),
+    };
     Injector {
         random,
         spans,
@@ -175,6 +212,7 @@ fn injector(cli: &Options, random: StdRng) -> Injector {
         faketime: faketime(),
         tracer: tracer(),
         left_down: 0,
+        zombies: 0,
     }
 }
 
@@ -189,10 +227,14 @@ async fn break_things(
     let clock = Clock::system();
     let end = clock.now().plus(Duration::from_secs(60 * cli.minutes));
     let mut plan = if cli.only.is_empty() {
-        injector.plan(shop, cli.kills, cli.each)
+        let (kills, each, zombies) = (cli.kills, cli.each, cli.zombies);
+        injector.plan(shop, &Wanted { kills, each, zombies, long_aways: cli.long_aways })
     } else {
         cli.only.iter().rev().copied().collect()
     };
+    for fault in &plan {
+        *report.planned.entry(*fault).or_default() += 1;
+    }
     let doors = Doors { gateways: shop.gateways.clone(), provider: shop.provider };
     for number in 0_u64.. {
         if clock.now() > end {
@@ -212,16 +254,19 @@ async fn break_things(
         };
         let span = Duration::from_millis(injector.random.random_range(0..=cli.between_ms));
         shop.wait(span).await?;
-        injector.inject(shop, fault).await?;
+        let seen = injector.inject(shop, fault).await?;
         let probe = Outside::new(&doors, ledger, 1);
         let recovery = recovered(shop, probe, number).await?;
         injector.mend(shop, fault).await?;
         say(&format!(
-            "{fault:?}: recovered after {recovery:?}; {} orders, {} kills",
+            "{fault:?}: {}; recovered after {recovery:?}; {} orders, {} kills",
+            seen.as_deref().unwrap_or("NOT SEEN"),
             ledger.count(),
             injector.kills
         ));
-        report.recoveries.entry(fault).or_default().push(recovery);
+        if !report.happened(fault, recovery, seen) && report.unseen(fault) <= AGAIN {
+            plan.insert(0, fault);
+        }
     }
     Ok(())
 }

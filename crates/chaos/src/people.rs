@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bench::client::{Answer, Client, Failure};
 use bench::told::STAFF;
+use contracts::Timestamp;
 use http::Method;
 use platform::clock::Clock;
 use rand::rngs::StdRng;
@@ -40,6 +41,8 @@ pub struct Noted {
     pub sku: u64,
     /// What the provider was told to do.
     pub token: &'static str,
+    /// What the shopper agreed to pay, in minor units.
+    pub total_minor: Option<i64>,
 }
 
 /// What the outside knows.
@@ -55,6 +58,10 @@ pub struct Ledger {
     pub wishes: AtomicU64,
     /// How many were acknowledged.
     pub orders: AtomicU64,
+    /// How many were placed again under their key, after they were acknowledged.
+    pub agains: AtomicU64,
+    /// When the last one was acknowledged.
+    pub last: Mutex<Option<Timestamp>>,
     /// How many requests were not answered, or with the shop's trouble, and asked again.
     pub repeats: AtomicU64,
     /// Whether everybody is to go home.
@@ -224,19 +231,22 @@ pub async fn buy(outside: &mut Outside, key: &str, wish: Wish) -> Option<Bought>
     let placed = outside.document(Method::POST, &path, &headers, Some(&order)).await?;
     let id = text(&placed["id"]);
     let ledger = Arc::clone(&outside.ledger);
+    let total_minor = cart["totals"]["total_minor"].as_i64();
     let cart = text(&cart["id"]);
-    let entry = Noted { order: id.clone(), cart, sku: wish.sku, token: wish.token };
+    let entry = Noted { order: id.clone(), cart, sku: wish.sku, token: wish.token, total_minor };
     ledger
         .acknowledged
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .insert(key.to_owned(), entry);
     ledger.orders.fetch_add(1, Ordering::Relaxed);
+    *ledger.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Clock::system().now());
     if wish.again {
         // Asked again, whenever that is, the answer is the same order.
         let again = outside.document(Method::POST, &path, &headers, Some(&order)).await?;
+        ledger.agains.fetch_add(1, Ordering::Relaxed);
         if text(&again["id"]) != id {
-            ledger.surprise(format!("under key {key} there are {id} and {}", again["id"]));
+            ledger.surprise(format!("P11: under key {key} there are {id} and {}", again["id"]));
         }
     }
     Some(Bought { order: id, bearer })

@@ -1,5 +1,5 @@
-//! Bounded versions of `make chaos`: every kind of real fault once, under load; and a cluster of NATS
-//! servers that loses one after the other.
+//! Bounded versions of `make chaos`: every kind of real fault once, under load; a cluster of NATS
+//! servers that loses one after the other; and an instance that sleeps through its leases.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -32,4 +32,10 @@ async fn of_three_nats_servers_any_may_be_killed() {
         breaks(&format!("{only} --orders 30 --lasting 2 --between-ms 300 --minutes 3")).await;
     let times: Vec<usize> = report.recoveries.values().map(Vec::len).collect();
     assert!(times == [3, 1] && report.accepted >= 30, "{}", report.page().unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_wakes_after_its_leases_have_passed_to_others_changes_nothing() {
+    let report = breaks("--only instance-zombie --orders 30 --lasting 2 --minutes 3").await;
+    assert!(report.recoveries.len() == 1, "{}", report.page().unwrap());
 }
