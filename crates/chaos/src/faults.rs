@@ -1,5 +1,6 @@
 //! What goes wrong: each fault is done, lasts for a while, is undone, and leaves evidence that it was there.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
@@ -29,6 +30,10 @@ const PAST_LEASES: Duration = Duration::from_secs(8);
 /// After so long, what is still under a lease that was taken before is of whom is stopped: whoever is
 /// not has done or lost it.
 const NOBODY_ELSE: Duration = Duration::from_secs(40);
+/// A call to the provider ends within so long; what is under way for longer is of whom is stopped.
+const SOME_WORK: Duration = Duration::from_secs(4);
+/// So often an instance is stopped until it is stopped in the midst of its work.
+const STOPS: usize = 12;
 /// A clock that is an hour off may be corrected by so much less, in milliseconds.
 const NEARLY_AN_HOUR_MS: i64 = 3_500_000;
 
@@ -246,7 +251,6 @@ impl Injector {
     async fn outlive_leases(&mut self, shop: &mut Shop) -> Result<Seen, Failure> {
         // Who takes payments has something under way at any moment; the others when they have.
         let of_payment = self.zombies.is_multiple_of(2);
-        self.zombies += 1;
         let number = if of_payment {
             let side = self.random.random_range(0..2);
             let all = shop.instances.iter();
@@ -260,8 +264,24 @@ impl Injector {
         let name = shop.instances[number].process.spec.name.clone();
         let service = name.split('-').next().unwrap_or_default();
         let database = shop.postgres.until_opens(&format!("kontor_{service}")).await?;
+        let mut taken = BTreeSet::new();
+        for _ in 0..if of_payment { STOPS } else { 1 } {
+            // Stopped in the midst of its work, if it has any; the other instance may be who has it.
+            let end = Clock::system().now().plus(SOME_WORK);
+            while leased(&database, service).await?.is_empty() && Clock::system().now() < end {
+                shop.wait(Duration::from_millis(10)).await?;
+            }
+            shop.instances[number].process.signal(Signal::Stop);
+            taken = leased(&database, service).await?;
+            shop.wait(SOME_WORK).await?;
+            let now = leased(&database, service).await?;
+            taken.retain(|effect| now.contains(effect));
+            if !taken.is_empty() {
+                break;
+            }
+            shop.instances[number].process.signal(Signal::Continue);
+        }
         shop.instances[number].process.signal(Signal::Stop);
-        let taken = leased(&database, service).await?;
         shop.wait(NOBODY_ELSE).await?;
         let later = leased(&database, service).await?;
         let held: Vec<&String> = taken.intersection(&later).collect();
@@ -278,6 +298,8 @@ impl Injector {
             return Err(format!("{left} effects of {name} were taken over by nobody").into());
         }
         let seen = stood && (passed > 0 || !of_payment);
+        // If it had nothing under way, the same service is tried again.
+        self.zombies += usize::from(seen);
         let span = (LEASE + PAST_LEASES).as_secs();
         Ok(seen.then(|| format!("{name} stopped for {span} s, {passed} effects passed to others")))
     }
