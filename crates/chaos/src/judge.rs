@@ -204,6 +204,7 @@ fn judge_orders(ledger: &Ledger, orders: &[Value], verdict: &mut Verdict) {
     let agains = usize::try_from(ledger.agains.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
     verdict.checked("P11", "carts, none of which became two orders", carts.len());
     verdict.checked("P11", "orders placed again under their key", agains);
+    verdict.checked("P9", "orders, on which the services agree (`kontor doctor`)", orders.len());
     verdict.checked("P3", "orders, each in a state that its wish explains", orders.len());
     for order in orders {
         let (status, waits) = (text(&order["status"]), text(&order["payment_waits_for"]["for"]));
