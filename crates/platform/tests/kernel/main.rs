@@ -18,6 +18,7 @@ mod log;
 mod lost_answers;
 mod nats;
 mod parked;
+mod permissions;
 mod retention;
 mod retries;
 mod runtime;
