@@ -169,6 +169,7 @@ async fn a_body_that_does_not_end_is_cut_off_at_the_limit() {
     let answer = String::from_utf8_lossy(&bytes);
     assert_eq!(status(&answer), 413, "{answer}");
     assert!(is_problem(&answer, "payload-too-large"), "{answer}");
+    assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
     assert!(bounded(sending).await.unwrap() < 100 * MIB, "all of it was taken");
     serves(&program).await;
 }

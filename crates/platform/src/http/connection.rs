@@ -12,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::response::Response;
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
@@ -28,7 +28,7 @@ use crate::tasks::CancellationToken;
 /// How much is still read from a peer that was refused while it was sending, so that it reads the
 /// refusal rather than an error of its socket.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
-const LINGER: Duration = Duration::from_secs(1);
+const LINGER: Duration = Duration::from_secs(5);
 
 /// How long a connection is waited for.
 #[derive(Debug, Clone, Copy)]
@@ -142,11 +142,18 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         let mut request =
             request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
         request.extensions_mut().insert(self.peer);
+        let says_how_it_goes_on = request.version() < Version::HTTP_2;
         let answer = self.app.clone().call(request);
         Box::pin(async move {
-            let response = answer.await?;
-            if is_refusal(response.status()) {
+            let mut response = answer.await?;
+            let status = response.status();
+            if is_refusal(status) {
                 under_way.0.refused.store(true, Ordering::Relaxed);
+            }
+            if says_how_it_goes_on && leaves_the_body(status) {
+                // Else a client may send its next request into a connection that is being closed.
+                let headers = response.headers_mut();
+                headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             drop(under_way);
             Ok(response)
@@ -164,6 +171,11 @@ fn is_refusal(status: StatusCode) -> bool {
             | StatusCode::TOO_MANY_REQUESTS
             | StatusCode::SERVICE_UNAVAILABLE
     )
+}
+
+/// Whether the rest of the request's body is not read, so that nothing can follow it.
+fn leaves_the_body(status: StatusCode) -> bool {
+    matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
 }
 
 /// A socket that notes whether bytes move, and does not slam the door on a peer that is still
