@@ -72,13 +72,13 @@ order: ## Run one part alone; likewise: catalogue customer warehouse payment not
 ##@ Test
 
 .PHONY: test
-test: install-tools ## Everything: checks, tests on both engines, documentation, simulation, API
+test: install-tools ## Everything: checks, tests on both engines, documentation, simulation, API, services
 	@$(SERVERS) $(MAKE) --no-print-directory test-all
 	@printf '\nall of it passed\n'
 
 # One server of each kind for all of it: `make test` sees to that.
 .PHONY: test-all
-test-all: check test-unit doc test-doc test-readme test-api test-simulation
+test-all: check test-unit doc test-doc test-readme test-api test-services test-simulation
 
 .PHONY: check
 check: install-tools ## What can be checked without running: format, lints, licences, docs, house rules
@@ -125,6 +125,12 @@ test-api: ## The running program against its own OpenAPI, by schemathesis
 	$(call step,API)
 	scripts/install-tools schemathesis
 	scripts/test-api
+
+.PHONY: test-services
+test-services: ## The same against two instances of each service on PostgreSQL, NATS and Redis, and an order
+	$(call step,services)
+	scripts/install-tools schemathesis
+	scripts/test-services
 
 .PHONY: test-container
 test-container: ## Image and compose.yaml for real: build, start, buy, look whether all is closed (installs Docker; root)
