@@ -166,6 +166,19 @@ mod tests {
         }
     }
 
+    /// Whoever came second under a name would be described by the first's.
+    #[tokio::test]
+    async fn two_services_call_two_things_by_two_names() {
+        let services = described().await;
+        let mut known = BTreeMap::new();
+        for (service, api) in &services {
+            for (name, schema) in &api.components.as_ref().unwrap().schemas {
+                let (first, as_described) = known.entry(name).or_insert((service, schema));
+                assert!(*as_described == schema, "{name} of {first} is not {name} of {service}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_path_of_two_services_is_refused() {
         let services = described().await;

@@ -102,6 +102,7 @@ pub struct PriceInput {
 /// An amount of a currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = AmountInput)]
 pub struct MoneyInput {
     /// How many minor units.
     #[schema(minimum = 0, maximum = 100_000_000_000_i64)]

@@ -5,10 +5,10 @@ use utoipa::ToSchema;
 
 macro_rules! named {
     ($(#[$doc:meta])* $type:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
-        $(#[$doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
         )]
+        $(#[$doc])*
         #[serde(rename_all = "snake_case")]
         pub enum $type {
             $($(#[$variant_doc])* $variant,)*
@@ -69,6 +69,7 @@ named! {
 
 named! {
     /// Where a message is on its way.
+    #[schema(as = MessageStatus)]
     Status {
         /// It will be sent.
         Pending = "pending",

@@ -70,6 +70,7 @@ pub struct NewLine {
 /// How many pieces there are to be.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = CartLineQuantity)]
 pub struct LineQuantity {
     /// How many.
     #[schema(minimum = 1)]

@@ -99,6 +99,7 @@ pub struct TransferView {
 
 /// A parcel's money.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = ParcelPaymentView)]
 pub struct ParcelView {
     /// Which.
     #[schema(value_type = Uuid)]
@@ -115,6 +116,7 @@ pub struct ParcelView {
 
 /// A refund.
 #[derive(Debug, Clone, Serialize, ToSchema)]
+#[schema(as = PaymentRefundView)]
 pub struct RefundView {
     /// The decision.
     pub refund_id: Uuid,

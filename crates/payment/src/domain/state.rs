@@ -331,6 +331,7 @@ pub struct Reduction {
 /// A payment's state without its details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = PaymentState)]
 #[expect(missing_docs, reason = "they are those of Intent")]
 pub enum Status {
     Noted,
