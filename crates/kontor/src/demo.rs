@@ -91,8 +91,8 @@ pub fn configure(config: &mut Config) -> Result<(), Failure> {
     let api_key = kept_secret(folder, "test-provider-key", &ids)?;
     config.payment.test_provider = Some(TestProviderConfig {
         url: format!("http://{}", config.test_provider.listen),
-        api_key: Credential::new(api_key.reveal()),
-        webhook_secret: kept_secret(folder, "test-provider-webhook-secret", &ids)?,
+        api_key: Some(Credential::new(api_key.reveal())),
+        webhook_secret: Some(kept_secret(folder, "test-provider-webhook-secret", &ids)?),
         timeout_ms: 5_000,
     });
     Ok(())
@@ -109,7 +109,7 @@ pub async fn start_test_provider(shop: &Shop, tasks: &Tasks) -> Result<(), Failu
         format!("the test provider cannot listen on {listen} ({error}): set test_provider.listen")
     })?;
     let journal = shop.config.data.folder.join("test-provider.jsonl");
-    let config = provider(&shop.config, &told, Some(&journal), shop.clock.clone());
+    let config = provider(&shop.config, &told, Some(&journal), shop.clock.clone())?;
     let stopping = tasks.stopping().clone();
     tasks.spawn("test provider", async move {
         if let Err(error) = test_provider::serve(listener, config, stopping).await {
@@ -138,7 +138,7 @@ pub async fn test_provider_alone(
         }
     });
     let listener = TcpListener::bind(listen).await?;
-    let config = provider(&config, &told, None, Clock::system());
+    let config = provider(&config, &told, None, Clock::system())?;
     test_provider::serve(listener, config, stopping).await?;
     Ok(Outcome::Well)
 }
@@ -148,17 +148,20 @@ fn provider(
     told: &TestProviderConfig,
     journal: Option<&Path>,
     clock: Clock,
-) -> test_provider::Config {
-    test_provider::Config {
+) -> Result<test_provider::Config, Failure> {
+    let (api_key, webhook_secret) = told
+        .secrets()
+        .map_err(|key| format!("{key} is not set, and the test provider needs it"))?;
+    Ok(test_provider::Config {
         public_url: told.url.clone(),
-        api_key: told.api_key.reveal().to_owned(),
+        api_key: api_key.reveal().to_owned(),
         webhook_url: Some(format!("{}/api/v1/payments/webhooks/test", config.http.url())),
-        webhook_secret: told.webhook_secret.reveal().to_owned(),
+        webhook_secret: webhook_secret.reveal().to_owned(),
         journal: journal.map(Path::to_owned),
         slow: Duration::from_secs(2),
         hang: Duration::from_secs(30),
         clock,
-    }
+    })
 }
 
 /// Lets a clerk of the demo in, with every right; answers their token.

@@ -98,15 +98,30 @@ const fn seven() -> u32 {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TestProviderConfig {
-    /// Where it is.
+    /// Where it is. That there is one, every service has to know: the order service offers what it serves.
     pub url: String,
-    /// What we show to be let in.
-    pub api_key: Credential,
-    /// What its webhooks are signed with.
-    pub webhook_secret: Secret,
+    /// What we show to be let in. Wanted where the payment service runs, and nowhere else.
+    #[serde(default)]
+    pub api_key: Option<Credential>,
+    /// What its webhooks are signed with. Wanted there, too.
+    #[serde(default)]
+    pub webhook_secret: Option<Secret>,
     /// How long an answer is waited for, in milliseconds. What takes longer is unknown.
     #[serde(default = "ten_seconds")]
     pub timeout_ms: u64,
+}
+
+impl TestProviderConfig {
+    /// What we show it, and what its webhooks are signed with.
+    ///
+    /// # Errors
+    /// The key that is not set.
+    pub fn secrets(&self) -> Result<(&Credential, &Secret), &'static str> {
+        let api_key = self.api_key.as_ref().ok_or("payment.test_provider.api_key")?;
+        let webhook_secret =
+            self.webhook_secret.as_ref().ok_or("payment.test_provider.webhook_secret")?;
+        Ok((api_key, webhook_secret))
+    }
 }
 
 const fn ten_seconds() -> u64 {
@@ -268,6 +283,17 @@ mod tests {
             config.bank = Some(account(wrong));
             assert!(config.check().unwrap_err().starts_with("bank.iban"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_provider_is_known_to_who_has_not_its_secrets_and_served_by_who_has_both() {
+        let read = |json: &str| serde_json::from_str::<Config>(json).unwrap();
+        let config = read(r#"{"test_provider": {"url": "http://provider"}}"#);
+        assert_eq!(config.lacks(&config.method("card").unwrap()), None);
+        let secrets = |config: Config| config.test_provider.unwrap().secrets().map(drop);
+        assert_eq!(secrets(config), Err("payment.test_provider.api_key"));
+        let half = read(r#"{"test_provider": {"url": "http://provider", "api_key": "a key"}}"#);
+        assert_eq!(secrets(half), Err("payment.test_provider.webhook_secret"));
     }
 
     #[test]

@@ -56,14 +56,16 @@ impl PaymentService {
     /// The service on its database, with the providers of its configuration.
     ///
     /// # Errors
-    /// When a provider's client cannot be built.
+    /// When a provider's client cannot be built, or is not told its secrets.
     pub fn new(db: Db, config: Config) -> std::result::Result<Self, test_provider::NoClient> {
         let mut providers = Providers::new();
         if let Some(test) = &config.test_provider {
+            let (api_key, webhook_secret) =
+                test.secrets().map_err(test_provider::NoClient::NotTold)?;
             let client = test_provider::Client::new(
                 &test.url,
-                test.api_key.reveal(),
-                test.webhook_secret.reveal(),
+                api_key.reveal(),
+                webhook_secret.reveal(),
                 Duration::from_millis(test.timeout_ms),
                 Duration::from_secs(config.webhook_tolerance_s),
             )?;

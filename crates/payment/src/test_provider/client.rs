@@ -25,9 +25,12 @@ pub struct Client {
     tolerance: Duration,
 }
 
-/// Why no HTTP client can be built here.
+/// Why no client can be built here.
 #[derive(Debug, thiserror::Error)]
 pub enum NoClient {
+    /// What it has to know.
+    #[error("{0} is not set, and whoever runs the payment service needs it")]
+    NotTold(&'static str),
     /// Its TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),

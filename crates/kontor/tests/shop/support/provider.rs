@@ -28,8 +28,8 @@ const JOURNAL: &str = "test-provider.jsonl";
 pub fn told(address: SocketAddr) -> TestProviderConfig {
     TestProviderConfig {
         url: format!("http://{address}"),
-        api_key: Credential::new(API_KEY),
-        webhook_secret: Secret::new(WEBHOOK_SECRET).unwrap(),
+        api_key: Some(Credential::new(API_KEY)),
+        webhook_secret: Some(Secret::new(WEBHOOK_SECRET).unwrap()),
         timeout_ms: 10_000,
     }
 }
