@@ -175,6 +175,36 @@ async fn a_body_that_does_not_end_is_cut_off_at_the_limit() {
 }
 
 #[tokio::test]
+async fn an_answer_that_comes_before_the_body_is_read_reaches_who_still_sends_it() {
+    let program = start(Limits::default()).await;
+    for _ in 0..20 {
+        let mut stream = program.connect().await;
+        let head =
+            format!("POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n", 4 * MIB);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..4 {
+            stream.write_all(&vec![b'x'; MIB]).await.unwrap();
+        }
+        let answer = read_all(&mut stream).await;
+        assert_eq!(status(&answer), 404, "{answer}");
+        assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_whose_bodies_were_read_takes_the_next_request() {
+    let program = start(Limits::default()).await;
+    let mut stream = program.connect().await;
+    for _ in 0..3 {
+        let text = "POST /length HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc";
+        stream.write_all(text.as_bytes()).await.unwrap();
+        let answer = read_until(&mut stream, "\r\n\r\n3").await;
+        assert_eq!(status(&answer), 200, "{answer}");
+        assert!(!answer.to_lowercase().contains("connection: close"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_says_it_is_too_large_need_not_be_sent() {
     let program = start(Limits::default()).await;
     let answer = program

@@ -10,10 +10,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
-use http::{HeaderValue, Request, StatusCode, Version, header};
-use hyper::body::Incoming;
+use http::{HeaderValue, Request, Version, header};
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,8 +25,8 @@ use super::limits::Limits;
 use super::origin::Peer;
 use crate::tasks::CancellationToken;
 
-/// How much is still read from a peer that was refused while it was sending, so that it reads the
-/// refusal rather than an error of its socket.
+/// How much is still read from a peer that was answered while it was sending, so that it reads the
+/// answer rather than an error of its socket.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
@@ -55,7 +55,8 @@ struct Activity {
     requests: AtomicUsize,
     asked: AtomicBool,
     moved: AtomicBool,
-    refused: AtomicBool,
+    /// There was an answer before all of a request was read, so that nothing can follow it.
+    cut_short: AtomicBool,
 }
 
 /// Serves one connection to its end.
@@ -139,18 +140,21 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
         activity.asked.store(true, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::Relaxed);
         let under_way = UnderWay(activity);
-        let mut request =
-            request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+        let is_read = Arc::new(AtomicBool::new(request.body().is_end_stream()));
+        let mut request = request.map(|inner| {
+            if inner.is_end_stream() {
+                Body::empty()
+            } else {
+                Body::new(Noted { inner, is_read: Arc::clone(&is_read) })
+            }
+        });
         request.extensions_mut().insert(self.peer);
-        let says_how_it_goes_on = request.version() < Version::HTTP_2;
+        let shares_its_way = request.version() >= Version::HTTP_2;
         let answer = self.app.clone().call(request);
         Box::pin(async move {
             let mut response = answer.await?;
-            let status = response.status();
-            if is_refusal(status) {
-                under_way.0.refused.store(true, Ordering::Relaxed);
-            }
-            if says_how_it_goes_on && leaves_the_body(status) {
+            if !shares_its_way && !is_read.load(Ordering::Relaxed) {
+                under_way.0.cut_short.store(true, Ordering::Relaxed);
                 // Else a client may send its next request into a connection that is being closed.
                 let headers = response.headers_mut();
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -161,21 +165,34 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
     }
 }
 
-/// Whether the peer may still be sending what has been refused.
-fn is_refusal(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::PAYLOAD_TOO_LARGE
-            | StatusCode::REQUEST_TIMEOUT
-            | StatusCode::UNSUPPORTED_MEDIA_TYPE
-            | StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::SERVICE_UNAVAILABLE
-    )
+/// A request's body that notes whether it has been read to its end.
+struct Noted {
+    inner: Incoming,
+    is_read: Arc<AtomicBool>,
 }
 
-/// Whether the rest of the request's body is not read, so that nothing can follow it.
-fn leaves_the_body(status: StatusCode) -> bool {
-    matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
+impl HttpBody for Noted {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.inner).poll_frame(cx));
+        if frame.is_none() || self.inner.is_end_stream() {
+            self.is_read.store(true, Ordering::Relaxed);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
 }
 
 /// A socket that notes whether bytes move, and does not slam the door on a peer that is still
@@ -257,7 +274,7 @@ impl AsyncWrite for Watched {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-            if !self.activity.refused.load(Ordering::Relaxed) {
+            if !self.activity.cut_short.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
             }
         }
