@@ -3,7 +3,8 @@
 //!
 //! `tests/data` has a backup that each release made of a small shop, with orders in every state, and
 //! a list of these states. With `KONTOR_OLD_DATA` naming that folder, the first test here adds what
-//! the present release makes (`make old-data`).
+//! the present release makes (`make old-data`). What is kept there is never replaced: a shop that is
+//! made anew shows nothing of what the release left to those who ran it.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -110,11 +111,34 @@ async fn a_shop_with_orders_in_every_state_is_kept_for_later_releases() {
         Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../..").join(folder)
     });
     let keep = keep.unwrap_or_else(|| folder.path().to_owned());
-    std::fs::create_dir_all(&keep).unwrap();
-    let name = concat!("shop-", env!("CARGO_PKG_VERSION"));
-    std::fs::write(keep.join(format!("{name}.db.gz")), packed).unwrap();
-    std::fs::write(keep.join(format!("{name}.json")), states).unwrap();
-    opens(&keep.join(format!("{name}.db.gz")), Engine::Sqlite).await;
+    let kept = keep_in(&keep, env!("CARGO_PKG_VERSION"), &packed, &states);
+    opens(&kept.unwrap_or_else(|refusal| panic!("{refusal}")), Engine::Sqlite).await;
+}
+
+/// Keeps a shop of this release in a folder, beside those of the others; answers where.
+fn keep_in(folder: &Path, release: &str, packed: &[u8], states: &str) -> Result<PathBuf, String> {
+    std::fs::create_dir_all(folder).unwrap();
+    let file = folder.join(format!("shop-{release}.db.gz"));
+    if file.exists() {
+        return Err(format!(
+            "{} is kept already and is not replaced: give the next release its version first",
+            file.display()
+        ));
+    }
+    std::fs::write(&file, packed).unwrap();
+    std::fs::write(folder.join(format!("shop-{release}.json")), states).unwrap();
+    Ok(file)
+}
+
+#[test]
+fn what_a_release_has_left_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = keep_in(folder.path(), "1.0.0", b"then", "{}").unwrap();
+    let refusal = keep_in(folder.path(), "1.0.0", b"now", "[]").unwrap_err();
+    assert!(refusal.contains("shop-1.0.0.db.gz is kept already"), "{refusal}");
+    assert_eq!(std::fs::read(&kept).unwrap(), b"then");
+    assert_eq!(std::fs::read(folder.path().join("shop-1.0.0.json")).unwrap(), b"{}");
+    keep_in(folder.path(), "1.0.1", b"now", "[]").unwrap();
 }
 
 /// What earlier releases have left.
