@@ -34,9 +34,9 @@ macro_rules! on_both_engines {
     )* };
 }
 
-/// Runs each scenario on both engines, and once more against separate processes, two of each service. Those
-/// that move the time stay with [`on_both_engines`]: processes go by the time of their database, and
-/// that by the machine's.
+/// Runs each scenario on both engines, and once more against separate processes, two of each service
+/// behind two gateways. Those that move the time stay with [`on_both_engines`]: processes go by the
+/// time of their database, and that by the machine's.
 macro_rules! everywhere {
     ($($scenario:ident),* $(,)?) => {
         crate::support::on_both_engines!($($scenario),*);

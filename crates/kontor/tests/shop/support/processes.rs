@@ -1,10 +1,11 @@
-//! The shop of a test as separate processes: two instances of each service and a gateway, on PostgreSQL,
-//! NATS and Redis. The test asks the gateway over HTTP, and cannot tell, but for the time: it is the
-//! machine's, and nobody moves it.
+//! The shop of a test as separate processes: two instances of each service behind two gateways, on
+//! PostgreSQL, NATS and Redis. The test asks the gateways in turn over HTTP, and cannot tell, but for the
+//! time: it is the machine's, and nobody moves it.
 
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -29,7 +30,7 @@ use super::program::{Running, bare};
 use super::provider::{API_KEY, WEBHOOK_SECRET};
 use super::world::{PATIENCE, Time, World};
 
-/// How many instances of each service there are.
+/// How many instances of each service there are, and how many gateways.
 const INSTANCES: usize = 2;
 const CURSOR_KEY: &str = "d41d8cd98f00b204e9800998ecf8427e";
 
@@ -45,7 +46,7 @@ fn ears(public: Option<SocketAddr>) -> Ears {
 }
 
 impl World {
-    /// Starts a shop apart, with its gateway at `address`.
+    /// Starts a shop apart, with the first of its gateways at `address`.
     pub(super) async fn apart(
         folder: TempDir,
         mut config: Config,
@@ -71,13 +72,14 @@ impl World {
         std::fs::write(folder.path().join("kontor.toml"), file).unwrap();
 
         let at_provider = Mutex::new(Some(TcpListener::bind(provider).await.unwrap()));
-        let processes = start(folder.path(), servers.url.reveal(), &redis, address).await;
+        let gateways = [address, free_address()];
+        let processes = start(folder.path(), servers.url.reveal(), &redis, gateways).await;
         // Nothing of it runs here: it is for who looks at the databases.
         let clock = Clock::system();
         let shop = Shop::assemble(Place::Servers(servers), config, clock.clone()).await.unwrap();
         Self {
             shop: Arc::new(shop),
-            app: forward(address),
+            app: forward(gateways),
             address,
             provider,
             time: Time::of(clock),
@@ -89,8 +91,13 @@ impl World {
     }
 }
 
-/// Starts everything, and waits until all of it is ready; the gateway is the last.
-async fn start(folder: &Path, postgres: &str, redis: &str, gateway: SocketAddr) -> Vec<Running> {
+/// Starts everything, and waits until all of it is ready; the gateways are the last.
+async fn start(
+    folder: &Path,
+    postgres: &str,
+    redis: &str,
+    gateways: [SocketAddr; INSTANCES],
+) -> Vec<Running> {
     let mut parts = Vec::new();
     let mut addresses = Vec::new();
     for service in Source::ALL {
@@ -102,7 +109,7 @@ async fn start(folder: &Path, postgres: &str, redis: &str, gateway: SocketAddr) 
         }
         addresses.push(format!("{service} = {urls:?}"));
     }
-    parts.push(("gateway", ears(Some(gateway))));
+    parts.extend(gateways.map(|address| ("gateway", ears(Some(address)))));
     let addresses = format!("{{ {} }}", addresses.join(", "));
     let log = folder.join("program.log");
     let mut started = Vec::new();
@@ -133,11 +140,13 @@ async fn start(folder: &Path, postgres: &str, redis: &str, gateway: SocketAddr) 
     started
 }
 
-/// Asks somebody over HTTP whatever is asked here.
-fn forward(to: SocketAddr) -> Router {
+/// Asks these over HTTP, in turn, whatever is asked here.
+fn forward(gateways: [SocketAddr; INSTANCES]) -> Router {
     let client = Client::builder(TokioExecutor::new()).build_http();
+    let asked = Arc::new(AtomicUsize::new(0));
     Router::new().fallback(move |mut request: Request| {
         let client = client.clone();
+        let to = gateways[asked.fetch_add(1, Ordering::Relaxed) % INSTANCES];
         async move {
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
             let uri = Uri::builder().scheme("http").authority(to.to_string()).path_and_query(path);

@@ -51,7 +51,7 @@ pub struct World {
     pub shop: Arc<Shop>,
     /// What the public listener answers.
     pub app: Router,
-    /// Where the public listener is.
+    /// Where the public listener is; of processes, that of the first gateway.
     pub address: SocketAddr,
     /// Where the test provider is.
     pub provider: SocketAddr,
@@ -60,7 +60,7 @@ pub struct World {
     pub(super) at_provider: Mutex<Option<TcpListener>>,
     pub(super) folder: TempDir,
     pub(super) tasks: Tasks,
-    /// What runs elsewhere; the gateway is the last.
+    /// What runs elsewhere; the gateways are the last.
     pub(super) processes: Vec<Running>,
 }
 
@@ -294,7 +294,7 @@ impl World {
 
     /// Stops, whatever is under way; answers the data folder.
     pub async fn stop(self) -> TempDir {
-        // The gateway first, so that nobody is sent to a service that is gone; then all at once.
+        // The gateways first, so that nobody is sent to a service that is gone; then all at once.
         for running in self.processes.iter().rev() {
             running.terminate();
         }
