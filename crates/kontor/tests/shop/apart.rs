@@ -66,26 +66,40 @@ async fn a_shop_of_seven_processes_answers_as_one() {
     assert_eq!(gateway.stop().await.code(), Some(0), "{}", apart.log());
 }
 
-/// Puts this piece into a cart and orders it, to be paid at the door; answers the order's id and the
-/// token that opens it.
-pub async fn order(apart: &Apart, sku: &str) -> (String, String) {
+/// A cart with everything filled in.
+pub struct Cart {
+    /// Where it becomes an order.
+    pub path: String,
+    /// The token that opens it, and the order.
+    pub token: String,
+    /// What its shopper agrees to: to pay at the door.
+    pub agreement: String,
+}
+
+/// Puts this piece into a cart.
+pub async fn cart(apart: &Apart, sku: &str) -> Cart {
     let cart = json!({
         "lines": [{ "sku": sku, "quantity": 1 }], "email": "ada@example.com",
         "shipping_address": address(), "shipping_method": "standard",
     });
     // The order service hears of products when it hears of them.
     let cart = apart.until_made("/api/v1/carts", &cart.to_string()).await;
-    let token = text(&cart["token"]);
-    let bearer = format!("Bearer {token}");
     let agreement = json!({
         "expected_total": { "amount_minor": cart["totals"]["total_minor"], "currency": "EUR" },
         "payment_method": { "code": "on_delivery" },
         "terms_version": cart["terms_version"],
     });
-    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "the-first")];
     let path = format!("/api/v1/carts/{}/order", text(&cart["id"]));
+    Cart { path, token: text(&cart["token"]), agreement: agreement.to_string() }
+}
+
+/// Puts this piece into a cart and orders it; answers the order's id and the token that opens it.
+pub async fn order(apart: &Apart, sku: &str) -> (String, String) {
+    let Cart { path, token, agreement } = cart(apart, sku).await;
+    let bearer = format!("Bearer {token}");
+    let headers = [("authorization", bearer.as_str()), ("idempotency-key", "the-first")];
     let mut client = apart.client().await;
-    let placed = client.send(Method::POST, &path, &headers, &agreement.to_string()).await.unwrap();
+    let placed = client.send(Method::POST, &path, &headers, &agreement).await.unwrap();
     assert!(placed.status.is_success(), "{placed:?}");
     (text(&placed.json()["id"]), token)
 }
