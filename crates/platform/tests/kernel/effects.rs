@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 
+use futures_util::future::join_all;
 use platform::clock::Clock;
 use platform::db::Db;
 use platform::service::{Host, Hosted, Task};
@@ -89,6 +90,26 @@ async fn two_effects_may_go_by_one_id() {
         seen.sort();
         assert_eq!(seen, ["called ok", "called other"]);
         assert_eq!(host.next_effect().await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn instances_that_claim_at_once_perform_each_effect_once() {
+    let clock = Clock::standing_at(NOON);
+    for db in houses(&clock).await {
+        let hosts: Vec<_> = (0..4).map(|_| Probe::<House>::on(&db)).collect();
+        let calls = (0..60).map(|n| Step::Call(CALL, id(n), format!("{n:02}")));
+        db.write(steps::<House>(calls)).await.unwrap();
+        while hosts[0].1.next_effect().await.unwrap().is_some_and(|due| due <= clock.now()) {
+            for claimed in join_all(hosts.iter().map(|(_, host)| host.claim_effects(5))).await {
+                perform(&hosts[0].1, claimed.unwrap()).await;
+            }
+        }
+        let mut performed = hosts[0].0.performed.lock().unwrap().clone();
+        performed.sort();
+        let each_once: Vec<_> = (0..60).map(|n| (format!("{n:02}"), 1)).collect();
+        assert_eq!(performed, each_once);
+        assert_eq!(notes::<House>(&db).await.len(), 60);
     }
 }
 
