@@ -48,6 +48,14 @@ pub enum DecodeError {
         #[source]
         source: serde_json::Error,
     },
+    /// It says that it is of another type than the one it was sent as.
+    #[error("sent as {sent_as}, and says that it is {says}")]
+    Disguised {
+        /// The type by which it was let through.
+        sent_as: String,
+        /// The type it claims.
+        says: &'static str,
+    },
     /// It is not an event at all.
     #[error("not a CloudEvents envelope")]
     NotAnEnvelope(#[source] serde_json::Error),
@@ -129,6 +137,19 @@ impl Envelope {
             trace: read.traceparent,
             actor: read.actor,
         })
+    }
+
+    /// Reads an event that was stored or sent as one of type `kind`. Who may say it goes by that, so it
+    /// has to be what it says.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_json`], and [`DecodeError::Disguised`].
+    pub fn from_json_of(kind: &str, json: &str) -> Result<Self, DecodeError> {
+        let event = Self::from_json(json)?;
+        match event.payload.kind().name {
+            name if name == kind => Ok(event),
+            says => Err(DecodeError::Disguised { sent_as: kind.to_owned(), says }),
+        }
     }
 }
 

@@ -125,6 +125,15 @@ fn what_lacks_an_attribute_is_not_an_event() {
 }
 
 #[test]
+fn an_event_is_of_the_type_it_was_sent_as() {
+    let text = confirmed().to_json();
+    assert_eq!(Envelope::from_json_of("order.confirmed.v1", &text).unwrap(), confirmed());
+    let read = Envelope::from_json_of("stock.reserved.v1", &text);
+    let Err(DecodeError::Disguised { sent_as, says }) = &read else { panic!("{read:?}") };
+    assert_eq!((sent_as.as_str(), *says), ("stock.reserved.v1", "order.confirmed.v1"));
+}
+
+#[test]
 fn a_field_added_by_a_newer_publisher_is_passed_over() {
     let mut written = as_value(&confirmed());
     written["tenant"] = json!("north");

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::header::NATS_STREAM;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
 use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::{AckKind, Message};
@@ -201,7 +202,11 @@ impl Consumer {
                 continue;
             }
             let is_again = message.info().is_ok_and(|info| info.delivered > 1);
-            match stored.read() {
+            let read = match why_not_believed(&message) {
+                None => stored.read(),
+                Some(why) => Err(stored.unreadable(why)),
+            };
+            match read {
                 Ok(event) if is_again => sorted.again.push(event),
                 Ok(event) => sorted.fresh.push(event),
                 Err(unreadable) => sorted.unreadable.push(unreadable),
@@ -235,6 +240,12 @@ fn stored(nats: &Nats, message: &Message) -> Stored {
         kind: nats.names().kind(&message.subject).to_owned(),
         text: String::from_utf8_lossy(&message.payload).into_owned(),
     }
+}
+
+/// Whoever may tell the broker to copy a stream into this one needs no right to say what the copy says.
+fn why_not_believed(message: &Message) -> Option<String> {
+    let stream = message.headers.as_ref()?.get(NATS_STREAM)?;
+    Some(format!("copied from the stream {stream}, not said here"))
 }
 
 async fn answer(messages: &[Message], kind: AckKind) {

@@ -61,7 +61,7 @@ impl Waiting {
     pub(crate) fn into_delivery(self, to: Source) -> Result<Delivery, Box<(Self, String)>> {
         let attempts = self.attempts;
         if self.kind == "event" {
-            return match Envelope::from_json(&self.body) {
+            return match Envelope::from_json_of(&self.reaction, &self.body) {
                 Ok(event) => {
                     let origin = Origin::Inbox(Box::new(self));
                     Ok(Delivery { attempts, ..Delivery::new(Arc::new(event), to, origin) })

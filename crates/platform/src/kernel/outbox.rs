@@ -16,7 +16,7 @@ pub(crate) struct Stored {
     pub(crate) text: String,
 }
 
-/// An event that cannot be read though its type is known.
+/// An event that cannot be read, or is not to be believed, though its type is known.
 #[derive(Debug, Clone)]
 pub struct Unreadable {
     /// Its id.
@@ -25,20 +25,22 @@ pub struct Unreadable {
     pub kind: String,
     /// Its text.
     pub text: String,
-    /// Why it cannot be read.
+    /// Why that is so.
     pub why: String,
 }
 
 impl Stored {
     /// The event, or why it cannot be read.
     pub(crate) fn read(self) -> Result<Arc<Envelope>, Unreadable> {
-        match Envelope::from_json(&self.text) {
+        match Envelope::from_json_of(&self.kind, &self.text) {
             Ok(event) => Ok(Arc::new(event)),
-            Err(error) => {
-                let why = error.to_string();
-                Err(Unreadable { id: self.id, kind: self.kind, text: self.text, why })
-            }
+            Err(error) => Err(self.unreadable(error.to_string())),
         }
+    }
+
+    /// It is not to be read, and this is `why`.
+    pub(crate) fn unreadable(self, why: String) -> Unreadable {
+        Unreadable { id: self.id, kind: self.kind, text: self.text, why }
     }
 
     /// Nobody here wants it. Counted if this version does not even know its type.

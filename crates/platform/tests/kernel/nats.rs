@@ -7,8 +7,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
 use async_nats::jetstream;
 use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::stream;
+use contracts::{Actor, Envelope, EventId};
 use futures_util::future::Either;
 use platform::bus::{Bus, NatsConfig};
 use platform::clock::Clock;
@@ -400,6 +403,73 @@ async fn what_only_another_version_of_a_service_reacts_to_waits_for_it() {
     assert_eq!(info.num_ack_pending, 1, "{info:?}");
     house.tasks.stop().await;
     shop.tasks.stop().await;
+}
+
+/// What the shop would say, said by somebody else.
+fn as_the_shop(id: Uuid, subject: &str) -> Envelope {
+    Envelope {
+        id: EventId::from_uuid(id),
+        subject: subject.to_owned(),
+        version: 1,
+        time: Clock::system().now(),
+        causation: None,
+        correlation: subject.to_owned(),
+        trace: None,
+        actor: Actor::Customer,
+        payload: Shop::word(subject),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_broker_is_made_to_copy_into_a_stream_is_parked_and_not_believed() {
+    let pair = Pair::on(fresh_nats()).await;
+    let running = pair.run_both().await;
+    pair.say(0, 1).await;
+    pair.heard(1).await;
+    // Whoever may say nothing but gossip may still tell the broker what to do with it.
+    let (jetstream, prefix) = (pair.jetstream().await, &pair.config.prefix);
+    let gossip = stream::Config {
+        name: format!("{prefix}_gossip"),
+        subjects: vec![format!("{prefix}-gossip")],
+        republish: Some(stream::Republish {
+            source: format!("{prefix}-gossip"),
+            destination: format!("{prefix}.{}", Shop::word("").kind().name),
+            headers_only: false,
+        }),
+        ..stream::Config::default()
+    };
+    jetstream.create_stream(gossip).await.unwrap();
+    let id = pair.shop.ids().uuid();
+    let text = as_the_shop(id, "forged").to_json();
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_MESSAGE_ID, id.to_string());
+    let said = jetstream.publish_with_headers(format!("{prefix}-gossip"), headers, text.into());
+    said.await.unwrap().await.unwrap();
+    eventually("it to be parked", || async { !parked(&pair.house).await.is_empty() }).await;
+    let list = parked(&pair.house).await;
+    let why = format!("copied from the stream {prefix}_gossip, not said here");
+    assert_eq!((list.len(), list[0].id, list[0].error.as_deref()), (1, id, Some(why.as_str())));
+    pair.say(1, 2).await;
+    pair.heard(2).await;
+    running.tasks.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_of_another_type_than_it_was_sent_as_is_parked_and_not_believed() {
+    let clock = Clock::system();
+    let pair = Pair::on(fresh_nats()).await;
+    let running = pair.run_both().await;
+    let id = pair.shop.ids().uuid();
+    let disguised = Envelope { payload: House::word(""), ..as_the_shop(id, "disguised") };
+    let sent_as = Shop::word("").kind().name;
+    pair.shop.write(forged(sent_as, &disguised.to_json(), &clock, id)).await.unwrap();
+    pair.say(0, 2).await;
+    pair.heard(2).await;
+    eventually("it to be parked", || async { !parked(&pair.house).await.is_empty() }).await;
+    let list = parked(&pair.house).await;
+    let why = format!("sent as {sent_as}, and says that it is {}", House::word("").kind().name);
+    assert_eq!((list.len(), list[0].id, list[0].error.as_deref()), (1, id, Some(why.as_str())));
+    running.tasks.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
