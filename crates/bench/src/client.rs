@@ -89,7 +89,18 @@ impl Client {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::from(body))?;
-        let (head, body) = self.sender.send_request(request).await?.into_parts();
+        let answer = match self.sender.try_send_request(request).await {
+            Ok(answer) => answer,
+            Err(mut error) => match error.take_message() {
+                // It was not sent: the server hung up in the same moment.
+                Some(request) => {
+                    *self = Self::connect(self.address).await?;
+                    self.sender.send_request(request).await?
+                }
+                None => return Err(error.into_error().into()),
+            },
+        };
+        let (head, body) = answer.into_parts();
         let body = body.collect().await?.to_bytes();
         Ok(Answer { status: head.status, body })
     }
