@@ -58,6 +58,7 @@ impl Service for Catalogue {
             name: "handles_and_history",
             sql: include_str!("../migrations/V2__handles_and_history.sql"),
         },
+        Migration { version: 3, name: "names", sql: include_str!("../migrations/V3__names.sql") },
     ];
     type Outcome = ();
 

@@ -16,6 +16,7 @@ pub const STATEMENTS: &[&str] = &[
     SELECT_BY_HANDLE,
     SELECT_PAGE,
     SELECT_PAGE_OF_CATEGORY,
+    SELECT_PAGE_NAMED,
     SELECT_ALL,
     SELECT_SKU,
     SELECT_CATEGORIES,
@@ -46,6 +47,11 @@ const SELECT_PAGE_OF_CATEGORY: &str = select_products!(
     "JOIN product_place c ON c.product_id = p.id \
      WHERE c.path = $4 AND c.product_id > $2 AND p.state = $1 ORDER BY c.product_id LIMIT $3"
 );
+/// Each pattern is a word of the search; those that are not needed fit everything.
+const SELECT_PAGE_NAMED: &str = select_products!(
+    "WHERE p.state = $1 AND p.id > $2 AND p.name LIKE $4 ESCAPE '\\' AND p.name LIKE $5 ESCAPE '\\' \
+     AND p.name LIKE $6 ESCAPE '\\' ORDER BY p.id LIMIT $3"
+);
 const SELECT_ALL: &str = select_products!("WHERE p.id > $1 ORDER BY p.id LIMIT $2");
 const SELECT_SKU: &str = "SELECT sku, product_id FROM product_sku WHERE sku = $1";
 const SELECT_CATEGORIES: &str = "SELECT c.path, c.name, count(p.id) FROM category c \
@@ -53,10 +59,10 @@ const SELECT_CATEGORIES: &str = "SELECT c.path, c.name, count(p.id) FROM categor
      LEFT JOIN product p ON p.id = l.product_id AND p.state = 'published' \
      WHERE c.path > $1 GROUP BY c.path, c.name ORDER BY c.path LIMIT $2";
 /// Changes no row if the handle has just been taken: then the unit runs again and finds out.
-const INSERT: &str = "INSERT INTO product (id, handle, state, version, content, changed_at) \
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+const INSERT: &str = "INSERT INTO product (id, handle, state, version, content, changed_at, name) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING";
 const UPDATE: &str = "UPDATE product SET handle = $2, state = $3, version = $4, content = $5, \
-     changed_at = $6 WHERE id = $1 AND version = $7";
+     changed_at = $6, name = $7 WHERE id = $1 AND version = $8";
 /// As above, for a sku.
 const INSERT_SKU: &str =
     "INSERT INTO product_sku (sku, product_id) VALUES ($1, $2) ON CONFLICT (sku) DO NOTHING";
@@ -159,14 +165,16 @@ pub async fn store(tx: &mut Tx<'_>, changes: &[Change<'_>]) -> Result<()> {
     let now = tx.now();
     let new = changes.iter().filter(|change| change.was.is_none()).map(|change| {
         let Stored { id, state, version, content } = change.now;
-        params![*id, &content.handle, state.name(), *version, Json(content), now]
+        let name = content.name.to_lowercase();
+        params![*id, &content.handle, state.name(), *version, Json(content), now, name]
     });
     tx.execute_many(INSERT, new, Expect::Version).await?;
     store_handles(tx, changes).await?;
     let changed = changes.iter().filter_map(|change| {
         let Stored { id, state, version, content } = change.now;
         let (was, _) = change.was?;
-        Some(params![*id, &content.handle, state.name(), *version, Json(content), now, was])
+        let name = content.name.to_lowercase();
+        Some(params![*id, &content.handle, state.name(), *version, Json(content), now, name, was])
     });
     tx.execute_many(UPDATE, changed, Expect::Version).await?;
     store_skus(tx, changes).await?;
@@ -288,6 +296,8 @@ pub struct Page {
     pub state: State,
     /// Those in this category or below.
     pub category: Option<String>,
+    /// Those whose names hold all these words, if they are not asked for by category.
+    pub words: Vec<String>,
     /// Those made after this one.
     pub after: ProductId,
     /// At most so many.
@@ -304,9 +314,35 @@ impl Unit for Page {
                 let params = params![state, self.after, self.limit, path];
                 tx.fetch_all(SELECT_PAGE_OF_CATEGORY, &params).await
             }
-            None => tx.fetch_all(SELECT_PAGE, &params![state, self.after, self.limit]).await,
+            None if self.words.is_empty() => {
+                tx.fetch_all(SELECT_PAGE, &params![state, self.after, self.limit]).await
+            }
+            None => {
+                let pattern = |index: usize| {
+                    self.words.get(index).map_or("%".to_owned(), |word| holding(word))
+                };
+                let (first, second, third) = (pattern(0), pattern(1), pattern(2));
+                let params = params![state, self.after, self.limit, first, second, third];
+                tx.fetch_all(SELECT_PAGE_NAMED, &params).await
+            }
         }
     }
+}
+
+/// How many words of a search are looked at.
+pub const WORDS: usize = 3;
+
+/// The pattern of what holds `word`, in which nothing stands for anything else.
+fn holding(word: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in word.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
 }
 
 /// The category tree, by path.

@@ -44,6 +44,8 @@ pub struct Config {
     pub payment: payment::config::Config,
     /// Messages.
     pub notification: notification::config::Config,
+    /// The shop's pages.
+    pub storefront: storefront::Config,
 }
 
 /// Where the data is.

@@ -115,7 +115,7 @@ pub async fn site(
     let clients = clients(shop, &limits, stopping)?;
     let body_bytes = shop.config.http.limits.body_bytes;
     let routes = table.routes(&clients, Allowance { body_bytes, deadline: limits.deadline() })?;
-    Ok(site::with_pages(routes, &api, context, &shop.config.http.url())?)
+    site::with_pages(routes, &api, context, &shop.config)
 }
 
 fn clients(

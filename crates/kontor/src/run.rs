@@ -84,7 +84,7 @@ pub async fn run(config: Config, asked: &Run, out: &mut impl Write) -> Result<Ou
     let app = if parts.gateway {
         gateway::site(&shop, context, &stopping).await?
     } else {
-        site::site(shop.routes(), context, &shop.config.http.url())?
+        site::site(shop.routes(), context, &shop.config)?
     };
     if let Some(token) = &demo {
         demo::load(&shop, &app, token, out).await?;

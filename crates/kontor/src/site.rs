@@ -8,9 +8,14 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
+use jiff::tz::TimeZone;
+use pages::{Api, Guard, Jar, Look, Renderer, SessionKey};
 use platform::clock::Clock;
+use platform::http::client::{ClientLimits, ServiceClient};
 use platform::http::{HttpContext, WriteLimit, app, openapi};
 use platform::rates::Rates;
+use storefront::Storefront;
+use theme::{Assets, Theme};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -29,8 +34,6 @@ const ABOUT: &str = "A shop in one program: carts, orders, stock, parcels, payme
     something of value takes an `Idempotency-Key`: sent again under its key, it answers with the same thing and does \
     nothing more.\n\n\
     A cart's answer holds the token that opens it, and later its order. Staff have tokens of their own.";
-
-const BACK: &str = include_str!("../templates/back.html");
 
 #[derive(utoipa::OpenApi)]
 #[openapi(info(title = "Kontor", description = ABOUT, license(name = "Apache-2.0", identifier = "Apache-2.0")))]
@@ -70,27 +73,28 @@ pub fn write_limit(config: &Config) -> Result<Option<Arc<WriteLimit>>, Failure> 
 /// The public listener's routes, with the edge around them.
 ///
 /// # Errors
-/// When the page of the API does not render: a bug.
+/// When a page does not render: a bug, or a mistake in the theme.
 pub fn site(
     services: OpenApiRouter,
     context: Arc<HttpContext>,
-    base: &str,
-) -> Result<Router, minijinja::Error> {
+    config: &Config,
+) -> Result<Router, Failure> {
     let (router, api) = describe(services);
-    with_pages(router, &api, context, base)
+    with_pages(router, &api, context, config)
 }
 
-/// The routes that `api` describes, with the pages about them, and the edge around it all.
+/// The routes that `api` describes, with the shop's pages and those about the API, and the edge around
+/// it all.
 ///
 /// # Errors
-/// When the page of the API does not render: a bug.
+/// As [`site`].
 pub fn with_pages(
     router: Router,
     api: &OpenApi,
     context: Arc<HttpContext>,
-    base: &str,
-) -> Result<Router, minijinja::Error> {
-    let page: Arc<str> = api_page::render(api, base)?.into();
+    config: &Config,
+) -> Result<Router, Failure> {
+    let page: Arc<str> = api_page::render(api, &config.http.url())?.into();
     let json: Arc<str> = serde_json::to_string(api).unwrap_or_default().into();
     let html = move || {
         let page = Arc::clone(&page);
@@ -108,21 +112,36 @@ pub fn with_pages(
             [(header::CONTENT_TYPE, "text/css"), (header::CACHE_CONTROL, "public, max-age=3600")];
         (headers, api_page::STYLE)
     };
-    let back = async || {
-        let headers =
-            [(header::CONTENT_SECURITY_POLICY, PAGE_POLICY), (header::CACHE_CONTROL, "no-store")];
-        (headers, Html(BACK))
-    };
+    let shop = storefront::routes(Arc::new(storefront(&router, &context, config)?));
     let router = router
-        .route("/", get(html.clone()))
-        // Where a payment provider sends shoppers back to, as payment.after_payment_url says unless
-        // told otherwise. It shows nothing of the order: it knows nobody's token.
-        .route("/orders/{id}", get(back))
         .route("/api", get(html))
         .route("/api/openapi.json", get(document))
         .route("/api/style.css", get(style))
-        .merge(problems::routes());
+        .merge(problems::routes())
+        .merge(shop);
     Ok(app(router, context))
+}
+
+/// The shop's pages, in front of the API that `routes` answers.
+fn storefront(
+    routes: &Router,
+    context: &HttpContext,
+    config: &Config,
+) -> Result<Storefront, Failure> {
+    let (url, ids) = (config.http.url(), context.ids().clone());
+    let theme = Theme::load(config.notification.theme.as_deref())?;
+    let assets = Arc::new(Assets::of(&theme, storefront::PART, storefront::ASSETS));
+    let look = Look { shop_name: config.notification.shop_name.clone(), shop_url: url.clone() };
+    let zone = TimeZone::get(&config.payment.time_zone)?;
+    let renderer = Renderer::new(&theme, storefront::PART, assets, look, &zone, ids.clone())?;
+    Ok(Storefront {
+        api: Api::new(ServiceClient::local(routes.clone(), &ClientLimits::default())),
+        renderer,
+        jar: Jar { secure: url.starts_with("https://") },
+        guard: Guard::new(SessionKey::of(context.secret()), &url),
+        ids,
+        config: config.storefront.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -141,21 +160,6 @@ mod tests {
             Value::Array(items) => items.iter().for_each(|item| references(item, found)),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
-    }
-
-    #[tokio::test]
-    async fn who_comes_back_from_the_payment_provider_is_told_so() {
-        let shop = Shop::in_memory().await.unwrap();
-        let stopping = platform::tasks::CancellationToken::new();
-        let settings = HttpContext::test_settings(platform::http::Limits::default());
-        let context = HttpContext::new(settings, shop.ids.clone(), shop.clock.clone(), stopping);
-        let site = site(shop.routes(), context, "http://shop.example").unwrap();
-        let path = shop.config.payment.after_payment_url.replace("{order_id}", "an-id");
-        let request = http::Request::get(path).body(axum::body::Body::empty()).unwrap();
-        let answer = tower::ServiceExt::oneshot(site, request).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        let body = axum::body::to_bytes(answer.into_body(), 64 * 1024).await.unwrap();
-        assert!(String::from_utf8_lossy(&body).contains("Back at the shop"));
     }
 
     #[tokio::test]

@@ -34,7 +34,7 @@ pub enum Attempt {
 pub enum Unsendable {
     /// A template does not fit it: a mistake in the theme, which may be mended.
     #[error("the message cannot be written")]
-    Template(#[from] crate::mail::TemplateError),
+    Template(#[from] theme::ThemeError),
     /// It can never be one.
     #[error("the message can never be a mail")]
     Unwritable(#[from] crate::mail::Unwritable),

@@ -31,7 +31,8 @@ pub use config::{Config, ConfigFault, SmtpConfig};
 pub use effects::{Attempt, SEND};
 pub use error::Error;
 
-use mail::{Post, Sender, TemplateError, Templates};
+use mail::{Post, Sender, Templates};
+use theme::{Theme, ThemeError};
 
 /// The notification service.
 pub struct Notifications {
@@ -42,13 +43,13 @@ pub struct Notifications {
 }
 
 impl Notifications {
-    /// The service on its database, sending by `post`.
+    /// The service on its database, sending by `post` what the mails of its theme say.
     ///
     /// # Errors
     /// When a template of the theme cannot be used.
-    pub fn new(db: Db, config: &Config, post: Arc<dyn Post>) -> Result<Self, TemplateError> {
-        let folder = config.theme.as_ref().map(|theme| theme.join("mail"));
-        let templates = Templates::load(folder.as_deref(), &config.shop_name, &config.shop_url)?;
+    pub fn new(db: Db, config: &Config, post: Arc<dyn Post>) -> Result<Self, ThemeError> {
+        let theme = Theme::load(config.theme.as_deref())?;
+        let templates = Templates::load(&theme, &config.shop_name, &config.shop_url)?;
         Ok(Self { db, templates, sender: config.sender(), post })
     }
 }

@@ -4,10 +4,8 @@ mod build;
 mod post;
 mod render;
 mod smtp;
-mod texts;
 
 pub use build::{Built, Sender, Unwritable, build};
 pub use post::{Delivered, MailboxPost, MemoryPost, Post};
-pub use render::{Rendered, TemplateError, Templates};
+pub use render::{Rendered, Templates};
 pub use smtp::{CONNECTIONS, SmtpPost, SmtpSecurity, SmtpSettings};
-pub use texts::Language;

@@ -277,7 +277,7 @@ async fn staff_read_what_was_written_to_a_customer() {
         let id = rest["items"][0]["id"].as_str().unwrap();
         let whole = shop.get(&format!("/messages/{id}")).await;
         assert_eq!(whole["subject"], "We have your order K-1");
-        assert!(whole["text"].as_str().unwrap().contains("2 x Candle: 10.00 EUR"), "{whole}");
+        assert!(whole["text"].as_str().unwrap().contains("2 x Candle: €10.00"), "{whole}");
         assert!(whole["html"].as_str().unwrap().contains("<td>Candle</td>"), "{whole}");
         let to = json!({"name": "To", "value": "anna@example.org"});
         assert!(whole["headers"].as_array().unwrap().contains(&to), "{whole}");

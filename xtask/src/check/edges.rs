@@ -36,8 +36,12 @@ fn may(name: &str) -> Option<May> {
     Some(match name {
         "contracts" => May::Only(&[]),
         "platform" | "xtask" => May::Only(&["contracts"]),
-        // Clients of the HTTP API like any other; what they share with it is in the platform.
-        "storefront" | "backoffice" => May::Only(&["platform", "contracts"]),
+        // How the shop looks and speaks knows nothing of the shop.
+        "theme" => May::Only(&["contracts"]),
+        // Clients of the HTTP API like any other; what they share is in `pages`.
+        "pages" => May::Only(&["platform", "theme"]),
+        "storefront" | "backoffice" => May::Only(&["pages", "platform", "theme"]),
+        "notification" => May::Only(&["platform", "contracts", "theme"]),
         "kontor" | "simulation" | "bench" | "chaos" | "audit" => May::All,
         service if SERVICES.contains(&service) => May::Only(&["platform", "contracts"]),
         _ => return None,
@@ -116,6 +120,8 @@ mod tests {
             ("kontor", &["order", "platform", "contracts", "bench"]),
             ("simulation", &["order"]),
             ("xtask", &["contracts"]),
+            ("pages", &["platform", "theme"]),
+            ("storefront", &["pages", "platform", "theme"]),
         ]);
         assert!(none.is_empty(), "{none:?}");
     }
@@ -134,6 +140,11 @@ mod tests {
         assert_eq!(
             found(&[("contracts", &["platform"])]),
             ["contracts must not depend on platform"]
+        );
+        assert_eq!(found(&[("theme", &["platform"])]), ["theme must not depend on platform"]);
+        assert_eq!(
+            found(&[("storefront", &["order", "contracts"])]),
+            ["storefront must not depend on contracts", "storefront must not depend on order"]
         );
         assert_eq!(found(&[("kontor", &["xtask"])]), ["kontor must not depend on xtask"]);
     }

@@ -25,6 +25,9 @@ pub struct ListProducts {
     /// Only those in this category or below.
     #[param(example = "gifts/candles-lighting")]
     category: Option<String>,
+    /// Only those whose names hold each of the first three words of this; not together with `category`.
+    #[param(example = "tea light", max_length = 200)]
+    name: Option<String>,
     /// For staff: those in this state; on sale unless said otherwise.
     #[param(inline)]
     state: Option<StateView>,
@@ -50,12 +53,14 @@ pub async fn list(
 ) -> Result<Response, Error> {
     let state = query.state.unwrap_or(StateView::Published);
     let category = query.category.as_deref().unwrap_or_default();
-    let scope = format!("products:{state:?}:{category}");
+    let words = words(&query)?;
+    let scope = format!("products:{state:?}:{category}:{}", words.join(" "));
     let after: Option<ProductId> = cursors.open(&scope, query.cursor.as_ref())?;
     let after = after.unwrap_or(ProductId::from_uuid(uuid::Uuid::nil()));
     let page = store::Page {
         state: State::from(state),
         category: query.category.clone(),
+        words,
         after,
         limit: query.limit.and_one(),
     };
@@ -71,6 +76,9 @@ pub async fn list(
     if category.len() > 200 {
         return Ok(Json(show(Vec::new())).into_response());
     }
+    if query.name.is_some() {
+        return Ok(Json(show(catalogue.db.read(page).await?)).into_response());
+    }
     let key = Key::Products(format!("{scope}:{after}:{}", query.limit.get()));
     let before = match catalogue.documents.get(&key).await {
         Ok(document) => return Ok(answer(&document, &headers)),
@@ -80,6 +88,24 @@ pub async fn list(
     let document = Document { tag: ETag::of_text(&body), body: body.into() };
     catalogue.documents.keep(&key, before, &document);
     Ok(answer(&document, &headers))
+}
+
+/// What a search by name looks for.
+fn words(query: &ListProducts) -> Result<Vec<String>, Error> {
+    let Some(name) = &query.name else { return Ok(Vec::new()) };
+    if query.category.is_some() {
+        let detail = "cannot be asked for together with category";
+        return Err(Problem::validation("/name", detail).into());
+    }
+    if name.len() > 200 {
+        return Err(Problem::validation("/name", "must have at most 200 bytes").into());
+    }
+    let words: Vec<String> =
+        name.split_whitespace().take(store::WORDS).map(str::to_owned).collect();
+    if words.is_empty() {
+        return Err(Problem::validation("/name", "must have a word").into());
+    }
+    Ok(words)
 }
 
 /// One product, by its id or its handle.

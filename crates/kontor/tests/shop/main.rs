@@ -22,6 +22,7 @@ mod leaving;
 mod mending;
 mod old_data;
 mod others;
+mod pages;
 mod parcels;
 mod placing;
 mod program;

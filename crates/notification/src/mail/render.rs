@@ -4,24 +4,22 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::Path;
-use std::sync::Arc;
 
 use contracts::events::Address;
-use include_dir::{Dir, include_dir};
-use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Serde};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, context};
+use jiff::tz::TimeZone;
+use minijinja::value::Serde;
+use minijinja::{Environment, ErrorKind, context};
 use serde::Serialize;
+use theme::{Language, Theme, ThemeError};
 
-use super::texts::{Language, Texts};
 use crate::domain::{BriefLine, Facts, OrderBrief, Pieces, Stage, Why};
 
 /// Subjects are texts like any other, so they have no template of their own.
 const SUBJECT_NAME: &str = "subject";
 const SUBJECT: &str = "{{ t(stage ~ '.subject', number=order.number) }}";
 
-static BUILT_IN: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/../../themes/default/mail");
+/// Its part of a theme.
+const PART: &str = "mail";
 
 /// The theme's templates, ready to use. One set of them per language.
 pub struct Templates {
@@ -47,63 +45,19 @@ pub struct Rendered {
     pub html: String,
 }
 
-/// Why templates could not be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// One could not be read.
-    #[error("the template {name} cannot be read")]
-    Unreadable {
-        /// Which.
-        name: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The texts of a language are not a JSON object of texts.
-    #[error("the texts {name} cannot be read")]
-    Texts {
-        /// Which.
-        name: String,
-        /// Why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// One has a mistake in it.
-    #[error("the template of {name} has a mistake")]
-    Mistake {
-        /// Which.
-        name: String,
-        /// Which mistake.
-        #[source]
-        source: minijinja::Error,
-    },
-}
-
 impl Templates {
-    /// The built-in templates, each overridden by the file of the same name in `folder`, if there
-    /// is one.
+    /// The mails of `theme`.
     ///
     /// # Errors
-    /// When a file cannot be read or has a mistake in it.
-    pub fn load(
-        folder: Option<&Path>,
-        shop_name: &str,
-        shop_url: &str,
-    ) -> Result<Self, TemplateError> {
-        let mut sources = BTreeMap::new();
-        for file in BUILT_IN.files() {
-            let name = file.path().to_string_lossy().into_owned();
-            let unreadable = |source| TemplateError::Unreadable { name: name.clone(), source };
-            let overriding = folder.map(|folder| folder.join(&name)).filter(|path| path.is_file());
-            let source = match overriding {
-                Some(path) => std::fs::read_to_string(path).map_err(unreadable)?,
-                None => file.contents_utf8().unwrap_or_default().to_owned(),
-            };
-            sources.insert(name, source);
-        }
+    /// When a template or the texts have a mistake.
+    pub fn load(theme: &Theme, shop_name: &str, shop_url: &str) -> Result<Self, ThemeError> {
         let mut by_language = BTreeMap::new();
         for language in Language::ALL {
-            by_language.insert(language, environment(language, &sources)?);
+            let mut environment = theme.environment(PART, language, &TimeZone::UTC)?;
+            environment
+                .add_template(SUBJECT_NAME, SUBJECT)
+                .map_err(|source| ThemeError::Mistake { name: SUBJECT_NAME.to_owned(), source })?;
+            by_language.insert(language, environment);
         }
         let shop = Shop { name: shop_name.to_owned(), url: shop_url.to_owned() };
         Ok(Self { by_language, shop })
@@ -118,10 +72,10 @@ impl Templates {
         stage: Stage,
         order: &OrderBrief,
         facts: &Facts,
-    ) -> Result<Rendered, TemplateError> {
+    ) -> Result<Rendered, ThemeError> {
         let name = stage.name();
         let language = Language::for_tag(&order.language);
-        let mistake = |source| TemplateError::Mistake { name: name.to_owned(), source };
+        let mistake = |source| ThemeError::Mistake { name: name.to_owned(), source };
         let environment = self
             .by_language
             .get(&language)
@@ -147,44 +101,6 @@ impl fmt::Debug for Templates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Templates").field("shop", &self.shop).finish_non_exhaustive()
     }
-}
-
-fn environment(
-    language: Language,
-    sources: &BTreeMap<String, String>,
-) -> Result<Environment<'static>, TemplateError> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .keep_trailing_newline(true)
-        .build()
-        .map_err(|source| TemplateError::Mistake { name: "syntax".to_owned(), source })?;
-    environment.set_syntax(syntax);
-    for (name, source) in sources.iter().filter(|(name, _)| !name.ends_with(".json")) {
-        environment
-            .add_template_owned(name.clone(), source.clone())
-            .map_err(|source| TemplateError::Mistake { name: name.clone(), source })?;
-    }
-    environment
-        .add_template(SUBJECT_NAME, SUBJECT)
-        .map_err(|source| TemplateError::Mistake { name: SUBJECT_NAME.to_owned(), source })?;
-    let name = format!("texts.{}.json", language.tag());
-    let json = sources.get(&name).map_or("{}", String::as_str);
-    let texts = Texts::read(json).map_err(|source| TemplateError::Texts { name, source })?;
-    let texts = Arc::new(texts);
-    environment.add_function("t", move |key: &str, values: Kwargs| {
-        let mut given = BTreeMap::new();
-        for name in values.args() {
-            let value: minijinja::Value = values.get(name)?;
-            given.insert(name.to_owned(), value.to_string());
-        }
-        let missing =
-            || minijinja::Error::new(ErrorKind::UndefinedError, format!("no text for {key}"));
-        texts.get(key, &given).ok_or_else(missing)
-    });
-    Ok(environment)
 }
 
 /// What the templates see: amounts and times already written out for the reader.
@@ -252,12 +168,12 @@ impl<'a> View<'a> {
             address: order.address.as_ref(),
             tax: money(order.tax_minor),
             total: money(order.total_minor),
-            placed_at: language.time(order.placed_at),
+            placed_at: language.time(order.placed_at, &TimeZone::UTC),
         };
         let facts_view = FactsView {
             why: facts.why.map(Why::key),
             url: facts.url.as_deref(),
-            until: facts.until.map(|until| language.time(until)),
+            until: facts.until.map(|until| language.time(until, &TimeZone::UTC)),
             attempts_left: facts.attempts_left,
             amount: facts.amount.map(|amount| language.money(amount)),
             document: facts.document.as_deref(),
@@ -309,7 +225,7 @@ mod tests {
     }
 
     fn built_in() -> Templates {
-        Templates::load(None, "Demo shop", "https://shop.example").unwrap()
+        Templates::load(&Theme::load(None).unwrap(), "Demo shop", "https://shop.example").unwrap()
     }
 
     #[test]
@@ -331,11 +247,11 @@ mod tests {
 
     #[test]
     fn languages_have_the_same_texts() {
-        let keys = |name| -> Vec<String> {
-            let json = BUILT_IN.get_file(name).unwrap().contents_utf8().unwrap();
-            Texts::read(json).unwrap().keys().cloned().collect()
+        let theme = Theme::load(None).unwrap();
+        let keys = |language| -> Vec<String> {
+            theme.texts(PART, language).unwrap().keys().map(str::to_owned).collect()
         };
-        assert_eq!(keys("texts.en.json"), keys("texts.de.json"));
+        assert_eq!(keys(Language::English), keys(Language::German));
     }
 
     #[test]
@@ -359,7 +275,7 @@ mod tests {
     #[test]
     fn the_confirmation_lists_what_was_bought_and_what_it_costs() {
         let mail = built_in().render(Stage::OrderPlaced, &order("de", "Kerze"), &facts()).unwrap();
-        for part in ["2", "Kerze", "9,98 EUR", "4,90 EUR", "14,88 EUR"] {
+        for part in ["2", "Kerze", "9,98\u{a0}€", "4,90\u{a0}€", "14,88\u{a0}€"] {
             assert!(mail.text.contains(part), "{part} in {}", mail.text);
         }
     }
@@ -376,8 +292,11 @@ mod tests {
     #[test]
     fn a_theme_may_override_one_template_and_keep_the_rest() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("order_placed.txt"), "Ahoy {{ order.number }}").unwrap();
-        let templates = Templates::load(Some(folder.path()), "S", "https://s.example").unwrap();
+        std::fs::create_dir(folder.path().join("mail")).unwrap();
+        std::fs::write(folder.path().join("mail/order_placed.txt"), "Ahoy {{ order.number }}")
+            .unwrap();
+        let theme = Theme::load(Some(folder.path())).unwrap();
+        let templates = Templates::load(&theme, "S", "https://s.example").unwrap();
         let mail = templates.render(Stage::OrderPlaced, &order("en", "Anna"), &facts()).unwrap();
         assert_eq!(mail.text, "Ahoy K-1001");
         assert!(mail.html.contains("<html"));
@@ -386,8 +305,10 @@ mod tests {
     #[test]
     fn a_mistake_in_a_template_is_found_when_it_is_loaded() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("order_placed.txt"), "{% if %}").unwrap();
-        let error = Templates::load(Some(folder.path()), "S", "https://s.example").unwrap_err();
-        assert_eq!(error.to_string(), "the template of order_placed.txt has a mistake");
+        std::fs::create_dir(folder.path().join("mail")).unwrap();
+        std::fs::write(folder.path().join("mail/order_placed.txt"), "{% if %}").unwrap();
+        let theme = Theme::load(Some(folder.path())).unwrap();
+        let error = Templates::load(&theme, "S", "https://s.example").unwrap_err();
+        assert_eq!(error.to_string(), "the template order_placed.txt has a mistake");
     }
 }

@@ -30,7 +30,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 use tower::{Service, ServiceExt};
 
@@ -39,6 +39,7 @@ pub use fault::Unanswered;
 pub(super) use headers::is_claim;
 pub use limits::ClientLimits;
 
+use super::context::Arrival;
 use crate::ids::Ids;
 use crate::tasks::CancellationToken;
 use remote::Remote;
@@ -59,6 +60,19 @@ enum Way {
 /// In the extensions of a request: how long its answer may take to begin, if not as long as usual.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(pub Duration);
+
+/// What a request that is sent on behalf of another has of that one's extensions: whose it is, its trace, its
+/// caller's patience. Not what its way through a router left behind, such as the parameters of its path.
+pub fn on_behalf_of(asked: &Extensions) -> Extensions {
+    let mut carried = Extensions::new();
+    if let Some(arrival) = asked.get::<Arc<Arrival>>() {
+        carried.insert(Arc::clone(arrival));
+    }
+    if let Some(deadline) = asked.get::<Deadline>() {
+        carried.insert(*deadline);
+    }
+    carried
+}
 
 /// The longest wait that a client may ask for with `Prefer: wait=N`.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(60);

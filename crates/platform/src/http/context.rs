@@ -105,6 +105,11 @@ impl HttpContext {
         &self.settings.limits
     }
 
+    /// What is signed here, and by all other instances, is signed with this.
+    pub fn secret(&self) -> &Secret {
+        &self.settings.cursor_key
+    }
+
     /// Whether browsers are told to come by HTTPS only.
     pub fn hsts(&self) -> bool {
         self.settings.hsts

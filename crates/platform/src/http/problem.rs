@@ -174,8 +174,13 @@ impl Problem {
         &self.0.errors
     }
 
-    /// The document, under the trace id of the request if it is known.
+    /// The document, under the trace id of the request if it is known, as it is sent.
     pub(super) fn render(&self, trace_id: Option<u128>) -> Vec<u8> {
+        self.document(trace_id).to_string().into_bytes()
+    }
+
+    /// The document, under the trace id of the request if it is known.
+    pub fn document(&self, trace_id: Option<u128>) -> Value {
         let content = &*self.0;
         let mut document = Map::new();
         document.insert("type".into(), format!("/problems/{}", content.code).into());
@@ -192,7 +197,7 @@ impl Problem {
         if let Some(trace_id) = trace_id {
             document.insert("trace_id".into(), format!("{trace_id:032x}").into());
         }
-        Value::Object(document).to_string().into_bytes()
+        Value::Object(document)
     }
 }
 

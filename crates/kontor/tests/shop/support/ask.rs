@@ -35,6 +35,16 @@ impl World {
         Ask { world: self, method, path, headers: Vec::new(), body: String::new() }
     }
 
+    /// A request for a page.
+    pub fn page(&self, path: &str) -> Ask<'_> {
+        Ask { path: path.to_owned(), ..self.ask(Method::GET, path) }
+    }
+
+    /// A form for a page.
+    pub fn submit(&self, path: &str) -> Ask<'_> {
+        Ask { path: path.to_owned(), ..self.ask(Method::POST, path) }
+    }
+
     pub fn get(&self, path: &str) -> Ask<'_> {
         self.ask(Method::GET, path)
     }

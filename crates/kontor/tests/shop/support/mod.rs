@@ -3,6 +3,7 @@
 
 pub mod apart;
 pub mod ask;
+pub mod browser;
 pub mod clerk;
 pub mod invoice;
 pub mod processes;

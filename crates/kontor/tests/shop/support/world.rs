@@ -372,7 +372,7 @@ fn site(shop: &Arc<Shop>, clock: &Clock, tasks: &Tasks) -> Router {
     let settings = HttpContext::test_settings(Limits::default());
     let stopping = tasks.stopping().clone();
     let context = HttpContext::new(settings, shop.ids.clone(), clock.clone(), stopping);
-    kontor::site::site(shop.routes(), context, &shop.config.http.url()).unwrap()
+    kontor::site::site(shop.routes(), context, &shop.config).unwrap()
 }
 
 /// Fresh databases on the server of `DATABASE_URL`, as many as `service` tells apart.
