@@ -112,14 +112,14 @@ pub fn with_pages(
             [(header::CONTENT_TYPE, "text/css"), (header::CACHE_CONTROL, "public, max-age=3600")];
         (headers, api_page::STYLE)
     };
-    let shop = storefront::routes(Arc::new(storefront(&router, &context, config)?));
+    let shop = Arc::new(storefront(&router, &context, config)?);
     let router = router
         .route("/api", get(html))
         .route("/api/openapi.json", get(document))
         .route("/api/style.css", get(style))
         .merge(problems::routes())
-        .merge(shop);
-    Ok(app(router, context))
+        .merge(storefront::routes(Arc::clone(&shop)));
+    Ok(storefront::problem_pages(shop, app(router, context)))
 }
 
 /// The shop's pages, in front of the API that `routes` answers.
@@ -141,7 +141,15 @@ fn storefront(
         guard: Guard::new(SessionKey::of(context.secret()), &url),
         ids,
         config: config.storefront.clone(),
+        test_methods: test_methods(config),
     })
+}
+
+/// The ways to pay whose money the test provider moves.
+fn test_methods(config: &Config) -> Vec<String> {
+    let methods = config.payment.methods.iter();
+    let of_test = methods.filter(|(_, method)| method.provider.as_deref() == Some("test"));
+    of_test.map(|(code, _)| code.clone()).collect()
 }
 
 #[cfg(test)]

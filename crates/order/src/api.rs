@@ -4,6 +4,7 @@
 //! not there and whatever is somebody else's get the same answer.
 
 mod carts;
+mod delivery;
 mod orders;
 mod staff;
 mod timeline;
@@ -24,6 +25,7 @@ use crate::store::orders::ShownOrder;
 /// All routes, below `/api/v1`.
 pub fn routes(service: Arc<Orders>) -> OpenApiRouter {
     OpenApiRouter::new()
+        .routes(routes!(delivery::read))
         .routes(routes!(carts::open))
         .routes(routes!(carts::look, carts::change))
         .routes(routes!(carts::set_line, carts::remove_line))

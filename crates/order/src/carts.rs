@@ -89,6 +89,8 @@ pub struct LookAtCart {
     pub id: CartId,
     /// The hash of the token.
     pub access_hash: String,
+    /// Where it would go, as long as it has no address that says so.
+    pub country: Option<String>,
 }
 
 /// Changes a cart.
@@ -136,7 +138,10 @@ impl Unit for LookAtCart {
 
     async fn run(&self, tx: &mut Tx<'_>) -> Result<Self::Out> {
         match carts::select(tx, self.id, &self.access_hash).await? {
-            Some(stored) => price(tx, &self.shop, stored).await.map(Ok),
+            Some(stored) => {
+                let country = self.country.as_deref();
+                price_for(tx, &self.shop, stored, country).await.map(Ok)
+            }
             None => Ok(Err(Error::NotFound)),
         }
     }
@@ -199,6 +204,16 @@ impl Contact {
 
 /// Prices a cart in full, from the service's own copy of what is offered.
 pub async fn price(tx: &mut Tx<'_>, shop: &Shop, stored: StoredCart) -> Result<PricedCart> {
+    price_for(tx, shop, stored, None).await
+}
+
+/// The same, as if it went to `country`, unless its address says where it goes.
+async fn price_for(
+    tx: &mut Tx<'_>,
+    shop: &Shop,
+    stored: StoredCart,
+    country: Option<&str>,
+) -> Result<PricedCart> {
     let cart = &stored.cart;
     let found = offers::select(tx, cart.lines.iter().map(|line| &line.sku)).await?;
     let offers: BTreeMap<_, _> =
@@ -217,7 +232,7 @@ pub async fn price(tx: &mut Tx<'_>, shop: &Shop, stored: StoredCart) -> Result<P
         currency: cart.currency,
         tax_mode: cart.tax_mode,
         lines: &lines,
-        country: cart.country(requires_shipping),
+        country: cart.country(requires_shipping).or(country),
         shipping_method: cart.shipping_method.as_deref(),
         discounts: &Discounts::default(),
     };

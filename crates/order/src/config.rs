@@ -13,6 +13,7 @@ use contracts::{
     events::{PaymentTerms, TaxMode, ZeroTaxReason},
 };
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Carts, prices and orders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,19 @@ pub struct ShippingMethod {
     /// The tax class it is taxed by; in proportion to the goods' rates, if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax_class: Option<String>,
+    /// How long it takes; nothing is promised, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub days: Option<DeliveryDays>,
+}
+
+/// How long a parcel takes to whom it is for, in working days from the order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryDays {
+    /// At least.
+    pub from: u32,
+    /// At most.
+    pub to: u32,
 }
 
 /// What a way to ship costs in one currency, as shown: with the tax where prices contain it.
@@ -199,6 +213,7 @@ fn standard() -> ShippingMethod {
             free_from_minor: Some(10_000),
         }],
         tax_class: None,
+        days: Some(DeliveryDays { from: 2, to: 4 }),
     }
 }
 
@@ -213,5 +228,6 @@ fn express() -> ShippingMethod {
             free_from_minor: None,
         }],
         tax_class: None,
+        days: Some(DeliveryDays { from: 1, to: 2 }),
     }
 }

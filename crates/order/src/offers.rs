@@ -55,6 +55,8 @@ fn offer(product: &ProductPublished, variant: &Variant) -> Offer {
     Offer {
         sku: variant.sku.clone(),
         name,
+        handle: Some(product.handle.clone()),
+        category: product.categories.first().cloned(),
         tax_class: variant.tax_class.clone(),
         requires_shipping: variant.requires_shipping,
         weight_g: variant.weight_g,

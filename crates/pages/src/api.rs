@@ -178,7 +178,8 @@ impl Asker<'_> {
 }
 
 impl Refusal {
-    fn of(status: StatusCode, problem: Value) -> Self {
+    /// What a problem with this status says.
+    pub fn of(status: StatusCode, problem: Value) -> Self {
         let kind = problem["type"].as_str().unwrap_or_default();
         let code = kind.rsplit('/').next().unwrap_or_default().to_owned();
         Self { status, code, problem }

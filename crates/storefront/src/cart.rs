@@ -2,16 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use http::{Method, StatusCode};
 use minijinja::context;
 use minijinja::value::Serde;
 use pages::{Form, Refusal};
 use platform::http::Problem;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Storefront;
+use crate::delivery::delivery;
 use crate::shelves::{categories, encoded, top_of};
 use crate::tickets::Ticket;
 use crate::visitor::Visitor;
@@ -19,24 +21,51 @@ use crate::visitor::Visitor;
 /// The most pieces of one unit that a form asks for.
 const MOST: i64 = 999;
 
-/// The cart as it is, priced.
-pub async fn show(State(_): State<Arc<Storefront>>, visitor: Visitor) -> Response {
-    visitor.answer(render(&visitor, None).await)
+/// Where the cart would go, for what that would cost.
+#[derive(Debug, Default, Deserialize)]
+pub struct Estimate {
+    country: Option<String>,
 }
 
-async fn render(visitor: &Visitor, refused: Option<&Refusal>) -> Result<Response, Refusal> {
+/// The cart as it is, priced.
+pub async fn show(
+    State(_): State<Arc<Storefront>>,
+    visitor: Visitor,
+    Query(Estimate { country }): Query<Estimate>,
+) -> Response {
+    visitor.answer(render(&visitor, country.as_deref(), None).await)
+}
+
+async fn render(
+    visitor: &Visitor,
+    country: Option<&str>,
+    refused: Option<&Refusal>,
+) -> Result<Response, Refusal> {
     let tree = categories(visitor).await?;
-    let cart = current(visitor).await?.map(|(_, cart)| cart);
-    let detail = refused.and_then(|refusal| refusal.problem["detail"].as_str());
+    let delivery = delivery(visitor).await.unwrap_or_default();
+    let country = country.filter(|country| delivery.countries.iter().any(|known| known == country));
+    let cart = current_for(visitor, country).await?.map(|(_, cart)| cart);
     let status = refused.map_or(StatusCode::OK, |refusal| refusal.status);
-    let values = context! { cart => Serde(&cart), detail, top => top_of(&tree) };
+    let values = context! {
+        cart => Serde(&cart), refused => visitor.reason(refused), top => top_of(&tree),
+        country => country.unwrap_or(&delivery.home_country), countries => Serde(&delivery.countries),
+    };
     Ok(visitor.show_with(status, "cart.html", values))
 }
 
 /// The visitor's cart, if there is one that can still be changed.
 pub async fn current(visitor: &Visitor) -> Result<Option<(Ticket, Value)>, Refusal> {
+    current_for(visitor, None).await
+}
+
+/// The same, priced as if it went to `country`, unless its address says where it goes.
+async fn current_for(
+    visitor: &Visitor,
+    country: Option<&str>,
+) -> Result<Option<(Ticket, Value)>, Refusal> {
     let Some(ticket) = visitor.cart() else { return Ok(None) };
-    match visitor.ask_with(&ticket).get(&format!("/carts/{}", ticket.id)).await {
+    let country = country.map(|country| format!("?country={country}")).unwrap_or_default();
+    match visitor.ask_with(&ticket).get(&format!("/carts/{}{country}", ticket.id)).await {
         Ok(answer) if answer.body["order_id"].is_null() => Ok(Some((ticket, answer.body))),
         // It has become an order, elsewhere or by a click before this one.
         Ok(_) => Ok(None),
@@ -143,7 +172,7 @@ async fn finish(visitor: &Visitor, outcome: Result<(Ticket, Value), Refusal>) ->
             response
         }
         Err(refusal) if refusal.status.is_client_error() => {
-            visitor.answer(render(visitor, Some(&refusal)).await)
+            visitor.answer(render(visitor, None, Some(&refusal)).await)
         }
         Err(refusal) => visitor.refused(&refusal),
     }

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::Storefront;
 use crate::cart::{current, taken};
+use crate::delivery::delivery;
 use crate::tickets::Ticket;
 use crate::visitor::Visitor;
 
@@ -52,30 +53,30 @@ fn next_step(cart: &Value) -> &'static str {
 /// Who buys, and where it goes.
 pub async fn address(State(_): State<Arc<Storefront>>, visitor: Visitor) -> Response {
     match current(&visitor).await {
-        Ok(Some((_, cart))) => {
-            let typed = known(&visitor, &cart);
-            show_address(&visitor, &cart, &typed, None)
-        }
+        Ok(Some((_, cart))) => visitor.answer(show_address(&visitor, &cart, None, None).await),
         Ok(None) => visitor.go("/cart"),
         Err(refusal) => visitor.refused(&refusal),
     }
 }
 
-fn show_address(
+async fn show_address(
     visitor: &Visitor,
     cart: &Value,
-    typed: &BTreeMap<String, String>,
+    typed: Option<&BTreeMap<String, String>>,
     refused: Option<&Refusal>,
-) -> Response {
+) -> Result<Response, Refusal> {
+    let delivery = delivery(visitor).await?;
+    let known = known(cart, &delivery.home_country);
     let values = context! {
-        cart => Serde(cart), typed => Serde(typed), faults => faults(refused),
-        detail => refused.and_then(|refusal| refusal.problem["detail"].as_str()),
+        cart => Serde(cart), typed => Serde(typed.unwrap_or(&known)), faults => faults(refused),
+        refused => visitor.reason(refused), countries => Serde(&delivery.countries),
     };
-    visitor.show_with(refused.map_or(StatusCode::OK, |why| why.status), "address.html", values)
+    let status = refused.map_or(StatusCode::OK, |why| why.status);
+    Ok(visitor.show_with(status, "address.html", values))
 }
 
 /// What the cart knows already, as the form's fields.
-fn known(visitor: &Visitor, cart: &Value) -> BTreeMap<String, String> {
+fn known(cart: &Value, home_country: &str) -> BTreeMap<String, String> {
     let mut typed = BTreeMap::new();
     let shipping = &cart["shipping_address"];
     let address = if shipping.is_null() { &cart["billing_address"] } else { shipping };
@@ -84,7 +85,7 @@ fn known(visitor: &Visitor, cart: &Value) -> BTreeMap<String, String> {
         typed.insert(field.to_owned(), text.to_owned());
     }
     if address.is_null() {
-        typed.insert("country".to_owned(), visitor.shop.config.country.clone());
+        typed.insert("country".to_owned(), home_country.to_owned());
     }
     let email = cart["email"].as_str().unwrap_or_default();
     typed.insert("email".to_owned(), email.to_owned());
@@ -116,7 +117,8 @@ pub async fn save_address(
     match patch(&visitor, &ticket, &change).await {
         Ok(cart) => visitor.go(next_step(&cart)),
         Err(refusal) if refusal.status.is_client_error() => {
-            show_address(&visitor, &cart, form.typed(), Some(&refusal))
+            let typed = Some(form.typed());
+            visitor.answer(show_address(&visitor, &cart, typed, Some(&refusal)).await)
         }
         Err(refusal) => visitor.refused(&refusal),
     }
@@ -133,8 +135,7 @@ pub async fn shipping(State(_): State<Arc<Storefront>>, visitor: Visitor) -> Res
 
 fn show_shipping(visitor: &Visitor, cart: &Value, refused: Option<&Refusal>) -> Response {
     let values = context! {
-        cart => Serde(cart),
-        detail => refused.and_then(|refusal| refusal.problem["detail"].as_str()),
+        cart => Serde(cart), refused => visitor.reason(refused),
     };
     visitor.show_with(refused.map_or(StatusCode::OK, |why| why.status), "shipping.html", values)
 }
@@ -180,8 +181,7 @@ fn show_review(
 ) -> Response {
     let values = context! {
         cart => Serde(cart), typed => Serde(typed), faults => faults(refused),
-        code => refused.map(|refusal| refusal.code.as_str()),
-        detail => refused.and_then(|refusal| refusal.problem["detail"].as_str()),
+        refused => visitor.reason(refused), test_methods => Serde(&visitor.shop.test_methods),
     };
     visitor.show_with(refused.map_or(StatusCode::OK, |why| why.status), "review.html", values)
 }

@@ -10,12 +10,10 @@ pub struct Config {
     pub language: String,
     /// The currency that carts are opened in, by its ISO 4217 code.
     pub currency: String,
-    /// The country that an address form begins with, by its ISO 3166 code.
-    pub country: String,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { language: "en".to_owned(), currency: "EUR".to_owned(), country: "DE".to_owned() }
+        Self { language: "en".to_owned(), currency: "EUR".to_owned() }
     }
 }

@@ -7,12 +7,14 @@
 mod cart;
 mod checkout;
 mod config;
+mod delivery;
 mod legal;
 mod order;
 mod picture;
 mod product;
 mod shelves;
 mod tickets;
+mod trouble;
 mod visitor;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use pages::{Api, Guard, Jar, Renderer};
 use platform::ids::Ids;
 
 pub use config::Config;
+pub use trouble::problem_pages;
 
 /// Where the theme's assets are served.
 pub const ASSETS: &str = "/theme";
@@ -45,6 +48,8 @@ pub struct Storefront {
     pub ids: Ids,
     /// What can be set.
     pub config: Config,
+    /// The ways to pay whose provider is the test provider, which has cards to try things out with.
+    pub test_methods: Vec<String>,
 }
 
 /// Its routes.
@@ -73,4 +78,20 @@ pub fn routes(storefront: Arc<Storefront>) -> Router {
         .route("/language", post(visitor::choose_language))
         .with_state(storefront)
         .merge(pages::assets(ASSETS, assets))
+}
+
+#[cfg(test)]
+mod tests {
+    use theme::{Language, Theme};
+
+    use super::PART;
+
+    #[test]
+    fn languages_have_the_same_texts() {
+        let theme = Theme::load(None).unwrap();
+        let keys = |language| -> Vec<String> {
+            theme.texts(PART, language).unwrap().keys().map(str::to_owned).collect()
+        };
+        assert_eq!(keys(Language::English), keys(Language::German));
+    }
 }

@@ -54,16 +54,28 @@ async fn render(
     let seen = look(visitor, &ticket).await?;
     let status = seen.order["status"].as_str().unwrap_or_default();
     let values = context! {
-        order => Serde(&seen.order), timeline => Serde(&seen.timeline["entries"]),
+        order => Serde(&seen.order), timeline => Serde(told(&seen.timeline)),
         payment => Serde(&seen.payment), invoices => Serde(&seen.invoices["items"]),
         credit_notes => Serde(&seen.credit_notes["items"]),
         is_moving => status == "pending",
-        detail => refused.and_then(|refusal| refusal.problem["detail"].as_str()),
+        refused => visitor.reason(refused),
     };
     Ok(match refused {
         Some(refusal) => visitor.show_with(refusal.status, template, values),
         None => visitor.show(template, values),
     })
+}
+
+/// The entries of a timeline, each with what it says as the theme's texts name it: its event without a version.
+/// What these have no words for is nothing to bother a shopper with.
+fn told(timeline: &Value) -> Vec<Value> {
+    let entries = timeline["entries"].as_array().into_iter().flatten();
+    let of = |entry: &Value| {
+        let event = entry["event"].as_str().unwrap_or_default();
+        let says = event.rsplit_once(".v").map_or(event, |(says, _)| says);
+        json!({ "at": entry["at"], "says": says, "detail": entry["detail"] })
+    };
+    entries.map(of).collect()
 }
 
 /// Who has no ticket learns no more than of an order that is not there.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Storefront;
+use crate::delivery::delivery;
 use crate::shelves::{categories, encoded, top_of, way_to};
 use crate::visitor::Visitor;
 
@@ -65,6 +66,7 @@ async fn render(visitor: &Visitor, handle: &str, choice: Choice) -> Result<Respo
             product => Serde(&product), variant => Serde(&chosen), price => Serde(&price),
             available => in_stock, stock => Serde(&stock), currency, top => top_of(&tree),
             way => way_to(&tree, place),
+            delivery => delivery(visitor).await.ok().map(|known| known.at_home(currency)),
         },
     ))
 }

@@ -134,6 +134,14 @@ impl Visitor {
         outcome.unwrap_or_else(|refusal| self.refused(&refusal))
     }
 
+    /// Why something was not done, for a template: the problem's code, and its words.
+    pub fn reason(&self, refused: Option<&Refusal>) -> Value {
+        refused.map_or(Value::from(()), |refusal| {
+            let detail = refusal.problem["detail"].as_str().unwrap_or_default();
+            context! { code => refusal.code.as_str(), detail }
+        })
+    }
+
     /// The page that says why something was not done, and what can be done about it.
     pub fn refused(&self, refusal: &Refusal) -> Response {
         let values = context! {

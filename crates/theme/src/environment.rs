@@ -8,16 +8,22 @@ use contracts::{Currency, Money, Timestamp};
 use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Kwargs;
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior};
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value, context};
 
 use crate::files::{Theme, ThemeError};
 use crate::language::Language;
 use crate::texts::Texts;
 
+/// What names the text to show where there is none.
+const OTHERWISE: &str = "otherwise";
+
 impl Theme {
     /// The templates of `part` in `language`, of a shop in `zone`. In them:
     ///
-    /// - `t("key", name=value)` is a text of `texts.LANGUAGE.json`,
+    /// - `t("key", name=value)` is a text of `texts.LANGUAGE.json`; `t("key", otherwise=value)` is the value where
+    ///   there is no such text,
+    /// - `codes | named("country.")` is those codes, each with its text as `name`, in the order their readers look
+    ///   them up,
     /// - `amount_minor | money(currency)`, `number | number`, `time | date` and `time | time` write those
     ///   as their readers do.
     ///
@@ -41,8 +47,12 @@ impl Theme {
             environment.add_template_owned(name.to_owned(), source).map_err(mistake)?;
         }
         let texts = Arc::new(self.texts(part, language)?);
+        let known = Arc::clone(&texts);
         environment
             .add_function("t", move |key: &str, values: Kwargs| translate(&texts, key, &values));
+        environment.add_filter("named", move |codes: Vec<String>, prefix: &str| {
+            named(&known, language, codes, prefix)
+        });
         environment.add_filter("money", move |minor: i64, currency: &str| {
             let currency =
                 Currency::from_str(currency).map_err(|_| wrong("no currency", currency))?;
@@ -91,10 +101,23 @@ fn text(name: &str, content: &[u8]) -> Result<String, ThemeError> {
 fn translate(texts: &Texts, key: &str, values: &Kwargs) -> Result<String, Error> {
     let mut given = BTreeMap::new();
     for name in values.args() {
-        let value: minijinja::Value = values.get(name)?;
+        let value: Value = values.get(name)?;
         given.insert(name.to_owned(), value.to_string());
     }
-    texts.get(key, &given).ok_or_else(|| wrong("no text, or not all that belongs into it", key))
+    let otherwise = given.remove(OTHERWISE);
+    texts
+        .get(key, &given)
+        .or(otherwise)
+        .ok_or_else(|| wrong("no text, or not all that belongs into it", key))
+}
+
+fn named(texts: &Texts, language: Language, codes: Vec<String>, prefix: &str) -> Value {
+    let name = |code: &String| texts.get(&format!("{prefix}{code}"), &BTreeMap::new());
+    let mut named: Vec<(String, String)> =
+        codes.into_iter().map(|code| (name(&code).unwrap_or_else(|| code.clone()), code)).collect();
+    named.sort_by_cached_key(|(name, _)| language.looked_up(name));
+    let described = named.into_iter().map(|(name, code)| context! { code, name });
+    Value::from(described.collect::<Vec<_>>())
 }
 
 fn read(time: &str) -> Result<Timestamp, Error> {
@@ -107,8 +130,6 @@ fn wrong(what: &str, given: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use minijinja::context;
-
     use super::*;
 
     fn of(files: &[(&str, &str)]) -> Theme {
@@ -144,6 +165,38 @@ mod tests {
         let environment = theme.environment("part", Language::English, &TimeZone::UTC).unwrap();
         let error = environment.get_template("a.html").unwrap().render(context! {}).unwrap_err();
         assert!(error.to_string().contains("nothing"), "{error}");
+    }
+
+    #[test]
+    fn names_stand_where_their_readers_look_for_them() {
+        let theme = of(&[
+            (
+                "a.html",
+                "{% for c in codes | named('country.') %}{{ c.code }}={{ c.name }};{% endfor %}",
+            ),
+            ("texts.en.json", r#"{"country.AT": "Austria", "country.DE": "Germany"}"#),
+            ("texts.de.json", r#"{"country.AT": "Österreich", "country.DE": "Deutschland"}"#),
+        ]);
+        let shown = |language| {
+            let environment = theme.environment("part", language, &TimeZone::UTC).unwrap();
+            let values = context! { codes => ["QA", "DE", "AT"] };
+            environment.get_template("a.html").unwrap().render(values).unwrap()
+        };
+        assert_eq!(shown(Language::English), "AT=Austria;DE=Germany;QA=QA;");
+        assert_eq!(shown(Language::German), "DE=Deutschland;AT=Österreich;QA=QA;");
+    }
+
+    #[test]
+    fn where_there_is_no_text_another_is_shown_if_one_is_named() {
+        let theme = of(&[
+            ("a.html", "{{ t('country.' ~ code, otherwise=code) }}"),
+            ("texts.en.json", r#"{"country.DE": "Germany"}"#),
+        ]);
+        let environment = theme.environment("part", Language::English, &TimeZone::UTC).unwrap();
+        let template = environment.get_template("a.html").unwrap();
+        for (code, shown) in [("DE", "Germany"), ("<XX>", "&lt;XX&gt;")] {
+            assert_eq!(template.render(context! { code }).unwrap(), shown);
+        }
     }
 
     #[test]

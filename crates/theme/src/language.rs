@@ -57,6 +57,21 @@ impl Language {
         }
     }
 
+    /// What a word is looked up by: letters with marks stand with those without, as in a telephone book.
+    pub(crate) fn looked_up(self, word: &str) -> String {
+        let plain = |letter: char| match letter {
+            'ä' | 'á' | 'à' | 'å' => 'a',
+            'é' | 'è' => 'e',
+            'ö' | 'ó' | 'ø' => 'o',
+            'ü' | 'ú' => 'u',
+            'ß' => 's',
+            other => other,
+        };
+        match self {
+            Self::English | Self::German => word.to_lowercase().chars().map(plain).collect(),
+        }
+    }
+
     /// An amount as its readers write it: `€1,234.56`, `1.234,56 €`.
     pub fn money(self, amount: Money) -> String {
         let places = usize::from(amount.currency.exponent().unwrap_or(0));

@@ -11,6 +11,8 @@ on_both_engines!(
     an_order_button_that_is_pressed_twice_makes_one_order,
     a_form_is_taken_from_pages_of_the_same_session_only,
     an_order_is_shown_to_nobody_else,
+    what_shipping_would_cost_is_shown_before_there_is_an_address,
+    what_goes_wrong_is_a_page_for_browsers_and_a_problem_for_programs,
     a_page_speaks_the_language_that_was_chosen_and_leads_nowhere_else,
 );
 
@@ -99,6 +101,43 @@ async fn what_is_typed_wrong_is_kept_and_told_beside_its_field(engine: Engine) {
         page.text
     );
     assert!(page.text.contains("&lt;b&gt;Ada") && !page.text.contains("<b>Ada"), "{}", page.text);
+    world.close().await;
+}
+
+async fn what_shipping_would_cost_is_shown_before_there_is_an_address(engine: Engine) {
+    let world = World::open(engine).await;
+    let mut browser = world.browser();
+    let product = browser.go("/products/a").await;
+    assert!(product.text.contains("2 to 4 working days"), "{}", product.text);
+    browser.submit("/cart/lines", &[("sku", "A"), ("quantity", "1")]).await;
+    let home = browser.go("/cart").await;
+    assert!(home.text.contains("Express delivery"), "{}", home.text);
+    let there = browser.go("/cart?country=FR").await;
+    assert!(there.text.contains("<option value=\"FR\" selected>France"), "{}", there.text);
+    assert!(!there.text.contains("Express delivery"), "{}", there.text);
+    let nowhere = browser.go("/cart?country=%22%3E%3Cscript%3E").await;
+    assert!(nowhere.text.contains("<option value=\"DE\" selected>Germany"), "{}", nowhere.text);
+    world.close().await;
+}
+
+async fn what_goes_wrong_is_a_page_for_browsers_and_a_problem_for_programs(engine: Engine) {
+    let world = World::open(engine).await;
+    let mut browser = world.browser();
+    for path in ["/nowhere", "/nowhere/%3Cscript%3E", "/products/none", "/categories/none"] {
+        let page = browser.go(path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(page.text.contains("There is nothing here"), "{path}: {}", page.text);
+        assert!(!page.text.contains("<script>"), "{path}");
+        assert!(page.header("content-security-policy").contains("'nonce-"), "{path}");
+    }
+    let page = world.page("/checkout/review/nowhere").send().await;
+    assert_eq!(page.header("content-type"), "application/problem+json");
+    let asked = world.page("/api/v1/nowhere").header("accept", "text/html").send().await;
+    assert_eq!(asked.header("content-type"), "application/problem+json");
+    let cookie = [("language", "de"), ("next", "/cart")];
+    browser.go("/cart").await;
+    browser.submit("/language", &cookie).await;
+    assert!(browser.go("/nowhere").await.text.contains("Hier ist nichts"));
     world.close().await;
 }
 

@@ -7,16 +7,16 @@ use axum::extract::State;
 use contracts::{AddressInput, CartId, Currency, Sku};
 use http::{HeaderName, StatusCode, header};
 use platform::http::auth::new_guest_token;
-use platform::http::extract::{Json, Path};
+use platform::http::extract::{Json, Path, Query};
 use platform::http::{Principal, Problem};
 use serde::{Deserialize, Deserializer};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::views::CartView;
 use crate::Orders;
 use crate::carts::{Change, ChangeCart, Contact, LookAtCart, OpenCart};
 use crate::domain::cart::Cart;
-use crate::domain::contact::{Wrong, check_address, check_email, check_language};
+use crate::domain::contact::{Wrong, check_address, check_country, check_email, check_language};
 use crate::error::Error;
 use crate::shop::Shop;
 
@@ -145,17 +145,33 @@ pub async fn open(
     Ok((StatusCode::CREATED, [location], Json(view)))
 }
 
+/// How a cart is looked at.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CartQuery {
+    /// Where it would go, ISO 3166-1 alpha-2: prices and ways to ship are shown for there, as long as the cart
+    /// has no address that says so. The shop's own country, if not said.
+    #[param(min_length = 2, max_length = 2)]
+    country: Option<String>,
+}
+
 /// Shows a cart, priced.
-#[utoipa::path(get, path = "/carts/{id}", tag = "carts", params(("id" = CartId, Path)),
+#[utoipa::path(get, path = "/carts/{id}", tag = "carts", params(("id" = CartId, Path), CartQuery),
     security(("guest" = [])),
-    responses((status = 200, body = CartView), (status = 404, body = Problem)))]
+    responses((status = 200, body = CartView), (status = 404, body = Problem),
+        (status = 422, body = Problem)))]
 pub async fn look(
     State(service): State<Arc<Orders>>,
     Path(id): Path<CartId>,
+    Query(CartQuery { country }): Query<CartQuery>,
     principal: Principal,
 ) -> Result<Json<CartView>, Error> {
     let (shop, access_hash) = (Arc::clone(&service.shop), token_hash(&principal)?);
-    let cart = service.db.read(LookAtCart { shop, id, access_hash }).await??;
+    if let Some(country) = &country {
+        check_country(country).map_err(|why| Error::wrong("/country", why))?;
+    }
+    let cart = service.db.read(LookAtCart { shop, id, access_hash, country }).await??;
     Ok(Json(CartView::new(&service.shop, cart, None)))
 }
 

@@ -70,6 +70,10 @@ pub struct CartLineView {
     sku: Sku,
     /// Its name, if it is on sale.
     name: Option<String>,
+    /// Its product's name in addresses, if that is known.
+    handle: Option<String>,
+    /// The first category of its product, as a path.
+    category: Option<String>,
     /// How many.
     quantity: i64,
     /// The price of one, as shown.
@@ -126,10 +130,13 @@ impl CartView {
         let (needs, is_empty) = (cart.needs(requires_shipping), cart.lines.is_empty());
         let line = |(n, line): (usize, &CartLine)| {
             let costs: Option<&PricedLine> = priced.as_ref().and_then(|p| p.lines.get(n));
+            let offer = offers.get(&line.sku);
             CartLineView {
                 line_id: line.line_id,
                 sku: line.sku.clone(),
-                name: offers.get(&line.sku).map(|offer| offer.name.clone()),
+                name: offer.map(|offer| offer.name.clone()),
+                handle: offer.and_then(|offer| offer.handle.clone()),
+                category: offer.and_then(|offer| offer.category.clone()),
                 quantity: line.quantity,
                 unit_price_minor: costs.map(|costs| costs.unit_price_minor),
                 discount_minor: costs.map(|costs| costs.discount_minor),

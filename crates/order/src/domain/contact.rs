@@ -68,11 +68,16 @@ pub fn check_address(field: &str, address: &Address) -> Vec<Wrong> {
             check(key, text, 0, max);
         }
     }
-    if country.len() != 2 || !country.bytes().all(|b| b.is_ascii_uppercase()) {
-        let why = "is two capital letters, such as DE".to_owned();
-        wrong.push(Wrong { field: format!("{field}/country"), why });
+    if let Err(why) = check_country(country) {
+        wrong.push(Wrong { field: format!("{field}/country"), why: why.to_owned() });
     }
     wrong
+}
+
+/// Whether a text is written as a country's code.
+pub fn check_country(country: &str) -> Result<(), &'static str> {
+    let is_code = country.len() == 2 && country.bytes().all(|b| b.is_ascii_uppercase());
+    if is_code { Ok(()) } else { Err("is two capital letters, such as DE") }
 }
 
 /// Whether a text is one line of a sensible length, in characters.

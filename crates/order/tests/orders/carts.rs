@@ -279,3 +279,48 @@ async fn yen_and_dinar_are_priced_in_their_own_units() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_it_would_cost_elsewhere_is_told_before_there_is_an_address() {
+    for shop in shops().await {
+        let cart = json!({ "lines": [{ "sku": BOOK, "quantity": 1 }] });
+        let opened = shop.post("/carts", "", cart).await;
+        let token = opened.json["token"].as_str().unwrap();
+        let cart = format!("/carts/{}", opened.json["id"].as_str().unwrap());
+        let codes = |answer: &Value| -> Vec<String> {
+            let methods = answer["shipping_methods"].as_array().unwrap().iter();
+            methods.map(|method| method["code"].as_str().unwrap().to_owned()).collect()
+        };
+        let home = shop.get(&cart, token).await.json;
+        assert_eq!(codes(&home), ["standard", "express"]);
+        assert_eq!(home["shipping_methods"][0]["days"], json!({ "from": 2, "to": 4 }));
+        assert_eq!(home["lines"][0]["handle"], BOOK.to_lowercase());
+        let there = shop.get(&format!("{cart}?country=FR"), token).await.json;
+        assert_eq!(codes(&there), ["standard"]);
+        assert_ne!(there["totals"]["tax_minor"], home["totals"]["tax_minor"]);
+        let nowhere = shop.get(&format!("{cart}?country=QQ"), token).await.json;
+        assert_eq!(nowhere["problem"]["code"], "tax-undetermined");
+        let wrong = shop.get(&format!("{cart}?country=France"), token).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+        shop.patch(&cart, token, json!({ "shipping_address": address() })).await;
+        let addressed = shop.get(&format!("{cart}?country=FR"), token).await.json;
+        assert_eq!(codes(&addressed), ["standard", "express"], "its address says where it goes");
+    }
+}
+
+#[tokio::test]
+async fn anybody_is_told_where_the_shop_delivers_to_and_how_long_that_takes() {
+    for shop in shops().await {
+        let told = shop.get("/delivery", "").await;
+        assert_eq!(told.status, StatusCode::OK);
+        assert_eq!(told.json["home_country"], "DE");
+        assert_eq!(told.json["tax_mode"], "included");
+        let countries = told.json["countries"].as_array().unwrap();
+        assert!(countries.iter().any(|country| country == "FR"), "{countries:?}");
+        let standard = &told.json["methods"][0];
+        assert_eq!(standard["prices"][0]["from_minor"], 490);
+        assert_eq!(standard["prices"][0]["free_from_minor"], 10_000);
+        assert_eq!(standard["countries"].as_array().unwrap(), countries);
+        assert_eq!(told.json["methods"][1]["days"], json!({ "from": 1, "to": 2 }));
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
+use http::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 
 use super::ask::Answer;
 use super::world::World;
@@ -37,7 +37,8 @@ impl Browser<'_> {
     }
 
     async fn get(&mut self, path: &str) -> Answer {
-        let answer = self.world.page(path).header(COOKIE.as_str(), &self.cookie()).send().await;
+        let ask = self.world.page(path).header(COOKIE.as_str(), &self.cookie());
+        let answer = ask.header(ACCEPT.as_str(), "text/html,*/*;q=0.8").send().await;
         self.keep(&answer);
         answer
     }

@@ -68,6 +68,11 @@ impl PriceBook {
         self.mode
     }
 
+    /// The countries that are served, in alphabetical order.
+    pub fn countries(&self) -> impl Iterator<Item = &str> {
+        self.taxes.countries()
+    }
+
     /// What a basket costs, with what ways there are to ship it.
     ///
     /// # Errors
@@ -123,7 +128,7 @@ impl PriceBook {
         let quote = |method: &ShippingMethod| {
             let price_minor = shipping::quote(method, freight).ok()?;
             let (code, name) = (method.code.clone(), method.name.clone());
-            Some(ShippingQuote { code, name, price_minor })
+            Some(ShippingQuote { code, name, price_minor, days: method.days })
         };
         self.methods.iter().filter_map(quote).collect()
     }
@@ -253,6 +258,9 @@ fn check_methods(methods: &[ShippingMethod]) -> Result<(), BookError> {
         };
         if !codes.insert(&method.code) {
             return wrong("the code is used twice");
+        }
+        if method.days.is_some_and(|days| days.from > days.to) {
+            return wrong("days run from the fewest to the most");
         }
         for price in &method.prices {
             let (prices, in_order): (Vec<i64>, bool) = match &price.by {

@@ -12,6 +12,12 @@ pub struct Offer {
     pub sku: Sku,
     /// Its name: the product's, and what sets the variant apart.
     pub name: String,
+    /// Its product's name in addresses; unknown of what was offered before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// The first category of its product, as a path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
     /// Its tax class.
     pub tax_class: String,
     /// Whether a parcel is needed.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{AppliedRate, PricingRefusal, sum};
-use crate::config::{ShippingMethod, ShippingPrice, ShippingTariff};
+use crate::config::{DeliveryDays, ShippingMethod, ShippingPrice, ShippingTariff};
 
 /// A way to ship a basket, and what it costs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -16,6 +16,9 @@ pub struct ShippingQuote {
     pub name: String,
     /// What it costs as shown, in minor units.
     pub price_minor: i64,
+    /// How long it takes, in working days; nothing is promised, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub days: Option<DeliveryDays>,
 }
 
 /// What of a basket matters for shipping it.

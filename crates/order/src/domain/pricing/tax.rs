@@ -23,6 +23,11 @@ impl TaxTable {
         self.0.contains_key(country)
     }
 
+    /// The countries the shop sells to, in alphabetical order.
+    pub(super) fn countries(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// The rate of a class of goods in a country.
     pub(super) fn rate(&self, country: &str, class: &str) -> Result<AppliedRate, PricingRefusal> {
         let found = self.0.get(country).and_then(|classes| classes.get(class));

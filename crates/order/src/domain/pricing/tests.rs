@@ -16,6 +16,8 @@ fn offer(sku: &str, class: &str, price_minor: i64) -> Offer {
     Offer {
         sku: sku.parse().unwrap(),
         name: sku.to_owned(),
+        handle: None,
+        category: None,
         tax_class: class.to_owned(),
         requires_shipping: class != "digital",
         weight_g: 500,
@@ -37,6 +39,7 @@ fn config(mode: TaxMode) -> Config {
             })
             .into(),
         tax_class: None,
+        days: None,
     };
     let own_class = ShippingMethod { tax_class: Some("standard".into()), ..flat("own", 490) };
     let steps = vec![
